@@ -1,0 +1,1 @@
+//! Diagnostics as text with the source line marked, and as JSON.

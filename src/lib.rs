@@ -1,0 +1,24 @@
+//! debrole compiles a tree of TOML into signed Debian packages and an apt repository. It is a compiler whose stages
+//! can be read in order:
+//!
+//! ```text
+//! read → parse → resolve → lower → build → index → sign → publish
+//! ```
+//!
+//! | stage | module | from → to |
+//! |---|---|---|
+//! | read | [`tree`] | directory → texts and bytes |
+//! | parse | [`schema`] | text → spanned AST; never fails: `(Ast, Vec<Diagnostic>)` |
+//! | resolve | [`resolve`] | AST → [`model`] |
+//! | lower | [`lower`] | [`model`] → [`plan`] |
+//! | build | [`build`], [`deb`] | plan + what is published → versions and bytes |
+//! | index, sign, publish | [`repo`], [`sign`] | .debs → generations of a signed repository |
+
+pub mod diagnostics;
+pub mod model;
+pub mod names;
+pub mod plan;
+pub mod relation;
+pub mod source;
+pub mod repo;
+pub mod sign;

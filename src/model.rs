@@ -1,0 +1,259 @@
+//! The fleet as it is meant: names resolved, relations parsed, every reference checked. What [`crate::resolve`]
+//! makes and [`crate::lower`] reads. Collections are sorted, so that whatever is made from them is too.
+
+use crate::names::{AccountName, Architecture, Codename, HostName, MachinePath, PackageName, Prefix, RoleName, UnitName};
+use crate::relation::{Relation, RelationField};
+use crate::source::{Span, Spanned};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// The whole tree.
+#[derive(Debug, Clone)]
+pub struct Model {
+    pub fleet: Fleet,
+    pub roles: BTreeMap<RoleName, Role>,
+    pub hosts: BTreeMap<HostName, Host>,
+    /// `packages/*.deb`, sorted by file name: published as they are.
+    pub site_packages: Vec<SitePackage>,
+}
+
+/// debrole.toml.
+#[derive(Debug, Clone)]
+pub struct Fleet {
+    pub prefix: Prefix,
+    /// `Origin` of the Release files. Frozen from the first publish on: apt refuses a change.
+    pub origin: String,
+    /// `Label` of the Release files. Frozen likewise.
+    pub label: String,
+    /// `Maintainer` of the packages: `Name <mail@address>`.
+    pub maintainer: String,
+    /// Where machines fetch `repo-out/` from, without a final slash.
+    pub uri: Spanned<String>,
+    pub homepage: Option<String>,
+    /// Sorted, never empty.
+    pub architectures: BTreeSet<Architecture>,
+    /// Sorted by version, oldest first; never empty.
+    pub releases: Vec<Release>,
+    /// How long after its signature a Release file is valid, in seconds.
+    pub valid_for: u64,
+    /// Full fingerprint of the archive's primary key, upper case hex, where the tree pins one.
+    pub key: Option<Spanned<String>>,
+    /// `fleet.NAME` in templates.
+    pub values: Values,
+    /// Defaults of `host.NAME` for the whole fleet.
+    pub host_values: Values,
+    /// Where debrole.toml begins: for what has no better place.
+    pub span: Span,
+}
+
+/// A Debian release that the fleet runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    pub codename: Spanned<Codename>,
+    /// The number after `debian_version`: 12 for bookworm. In versions as `+deb12`.
+    pub version: u32,
+    /// apt sources of Debian itself, for the archive check and for provisioning.
+    pub sources: Vec<ArchiveSource>,
+}
+
+/// One deb822 source of Debian packages.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ArchiveSource {
+    pub uri: String,
+    pub suite: String,
+    pub components: Vec<String>,
+}
+
+impl Fleet {
+    pub fn release(&self, codename: &Codename) -> Option<&Release> {
+        self.releases.iter().find(|r| r.codename.value == *codename)
+    }
+}
+
+pub type Values = BTreeMap<String, Spanned<Value>>;
+
+/// A value for templates.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    String(String),
+    Integer(i64),
+    Float(f64),
+    Boolean(bool),
+    Array(Vec<Value>),
+    Table(BTreeMap<String, Value>),
+}
+
+/// `roles/<role>.toml`.
+#[derive(Debug, Clone)]
+pub struct Role {
+    pub name: Spanned<RoleName>,
+    /// One line, no final full stop (Debian Policy 3.4.1).
+    pub summary: String,
+    /// Paragraphs of plain text, without control-file markup; may be empty.
+    pub description: String,
+    /// Direct includes, in the order written. Free of cycles.
+    pub includes: Vec<Spanned<RoleName>>,
+    /// Defaults of the `host.NAME` values that its templates use.
+    pub values: Values,
+    /// What it is on each release that it exists for: the common part with that release's part merged in.
+    pub contents: BTreeMap<Codename, Content>,
+}
+
+/// `hosts/<fqdn>.toml`.
+#[derive(Debug, Clone)]
+pub struct Host {
+    pub name: Spanned<HostName>,
+    pub summary: Option<String>,
+    pub roles: Vec<Spanned<RoleName>>,
+    pub release: Spanned<Codename>,
+    pub addresses: Vec<Spanned<IpAddr>>,
+    pub values: Values,
+    /// What is particular to this machine (a host may have all tables of a role).
+    pub content: Content,
+}
+
+impl Model {
+    /// All roles that a machine with these roles has: them and what they include, each once, sorted.
+    pub fn closure<'a>(&'a self, roles: impl IntoIterator<Item = &'a RoleName>) -> BTreeSet<&'a RoleName> {
+        let mut seen = BTreeSet::new();
+        let mut todo: Vec<&RoleName> = roles.into_iter().collect();
+        while let Some(name) = todo.pop() {
+            if seen.insert(name)
+                && let Some(role) = self.roles.get(name)
+            {
+                todo.extend(role.includes.iter().map(|r| &r.value));
+            }
+        }
+        seen
+    }
+}
+
+/// What a role is on one release, or a host on its own.
+#[derive(Debug, Clone, Default)]
+pub struct Content {
+    pub relations: BTreeMap<RelationField, Vec<Spanned<Relation>>>,
+    pub files: Vec<File>,
+    pub symlinks: Vec<Symlink>,
+    pub directories: Vec<Directory>,
+    pub services: Vec<Service>,
+    pub units: Vec<Unit>,
+    /// Kernel parameter → value, such as `net.ipv4.ip_forward` → `1` (sysctl.d(5)).
+    pub sysctl: BTreeMap<String, Spanned<String>>,
+    pub cron: Vec<CronJob>,
+    pub environment: BTreeMap<String, Spanned<String>>,
+    pub debconf: Vec<DebconfAnswer>,
+    pub absent: Vec<Absent>,
+    /// A POSIX sh fragment, run by `apply` after files and before services, when it changed or never succeeded.
+    pub setup: Option<Spanned<String>>,
+    /// A POSIX sh fragment, run when the package is removed, before its files go.
+    pub teardown: Option<Spanned<String>>,
+}
+
+/// `[[file]]`: one managed file. (A whole directory arrives here as one `File` for each file in it.)
+#[derive(Debug, Clone)]
+pub struct File {
+    pub path: Spanned<MachinePath>,
+    pub text: FileText,
+    /// Permission bits, at most 0o7777.
+    pub mode: u32,
+    pub owner: AccountName,
+    pub group: AccountName,
+    /// Commands (run by `sh -c` in the private view of /etc) that must succeed before the file takes effect.
+    pub validate: Vec<Spanned<String>>,
+    pub reload: Vec<Spanned<UnitName>>,
+    pub restart: Vec<Spanned<UnitName>>,
+}
+
+#[derive(Debug, Clone)]
+pub enum FileText {
+    Plain(Arc<[u8]>),
+    /// Rendered when compiled. The span is that of the whole template text, so that `span.within(range)` marks a
+    /// place in it (true for `source` files, which are registered as sources; for `content` it is the TOML value's
+    /// span and is exact only for literal and multi-line strings without escapes).
+    Template(Spanned<Arc<str>>),
+}
+
+#[derive(Debug, Clone)]
+pub struct Symlink {
+    pub path: Spanned<MachinePath>,
+    /// Any target, absolute or relative; not followed.
+    pub target: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct Directory {
+    pub path: Spanned<MachinePath>,
+    pub mode: u32,
+    pub owner: AccountName,
+    pub group: AccountName,
+}
+
+/// `[[service]]`: the state of a unit, ours or another package's.
+#[derive(Debug, Clone)]
+pub struct Service {
+    pub unit: Spanned<UnitName>,
+    pub state: ServiceState,
+    /// Text of a systemd drop-in, `/etc/systemd/system/<unit>.d/50-<package>.conf`.
+    pub drop_in: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ServiceState {
+    /// Enabled and started.
+    Enabled,
+    /// Disabled and stopped.
+    Disabled,
+    /// Masked and stopped: nothing can start it.
+    Masked,
+    /// As it is: only its drop-in is ours.
+    Unchanged,
+}
+
+/// `[[unit]]`: a unit of the role's own, shipped in /usr/lib/systemd/system.
+#[derive(Debug, Clone)]
+pub struct Unit {
+    pub name: Spanned<UnitName>,
+    pub text: FileText,
+    /// Enabled and started when installed.
+    pub enable: bool,
+}
+
+/// `[[cron]]`: becomes `/etc/cron.d/<package>-<name>`.
+#[derive(Debug, Clone)]
+pub struct CronJob {
+    /// `[a-z0-9-]+`: cron ignores names with a dot.
+    pub name: Spanned<String>,
+    /// Five fields or an `@word` (crontab(5)).
+    pub schedule: Spanned<String>,
+    pub user: AccountName,
+    /// One line; `%` is a newline to cron, so it must be written `\%`.
+    pub command: Spanned<String>,
+}
+
+/// `[[debconf]]`: seeded before the package is installed.
+#[derive(Debug, Clone)]
+pub struct DebconfAnswer {
+    pub package: Spanned<PackageName>,
+    pub question: Spanned<String>,
+    /// `string`, `boolean`, `select`, `multiselect`, `note`, `password`, `text` (debconf-devel(7)).
+    pub kind: String,
+    /// One line.
+    pub value: Spanned<String>,
+}
+
+/// `[[absent]]`: a path that is kept away (and put back when the role goes).
+#[derive(Debug, Clone)]
+pub struct Absent {
+    pub path: Spanned<MachinePath>,
+    pub reload: Vec<Spanned<UnitName>>,
+    pub restart: Vec<Spanned<UnitName>>,
+}
+
+/// A .deb of the site's own under packages/.
+#[derive(Debug, Clone)]
+pub struct SitePackage {
+    /// Relative to the tree's root.
+    pub path: std::path::PathBuf,
+    pub bytes: Arc<[u8]>,
+}

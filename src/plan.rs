@@ -1,0 +1,129 @@
+//! A package before it has a version or bytes: what [`crate::lower`] makes of the model. Pure data; equal plans
+//! make equal packages.
+
+use crate::names::{Codename, MachinePath, PackageName};
+use crate::relation::{Relation, RelationField};
+use crate::source::{Span, Spanned};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// One package of the fleet, in one variant for each set of releases on which it differs.
+#[derive(Debug, Clone)]
+pub struct PackagePlan {
+    pub name: PackageName,
+    pub kind: PackageKind,
+    /// The file that it comes from.
+    pub span: Option<Span>,
+    /// Disjoint by release, sorted by the release's version. Never empty. One variant: no `+debNN` in the version
+    /// (unless `kind.always_suffixed()`).
+    pub variants: Vec<Variant>,
+    /// Every path that it puts, keeps away or changes on a machine, by release: for the check that no two packages
+    /// that can meet claim one path.
+    pub claims: Vec<Claim>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PackageKind {
+    Runtime,
+    Keyring,
+    Role,
+    Host,
+    /// The site's own, from packages/.
+    Site,
+    /// Empty: what was published under this name has left the tree.
+    Tombstone,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variant {
+    /// The releases in whose suites it is published, oldest first.
+    pub releases: Vec<Codename>,
+    pub deb: DebContent,
+}
+
+/// What is in a .deb, but for its version, content hash and changelog. Always `Architecture: all`,
+/// `Section: admin`, `Priority: optional`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DebContent {
+    /// The synopsis: one line (Debian Policy 3.4.1).
+    pub summary: String,
+    /// Paragraphs of plain text; control-file markup is added when written.
+    pub description: String,
+    pub homepage: Option<String>,
+    pub relations: BTreeMap<RelationField, Vec<Relation>>,
+    /// Additional control fields (`Multi-Arch` → `foreign`), sorted by name.
+    pub fields: BTreeMap<String, String>,
+    /// Files, symlinks and *explicit* directories of data.tar; missing parent directories are added when written
+    /// (root:root 0755). Everything is root:root. changelog.gz, copyright and md5sums are added when written.
+    pub entries: BTreeMap<MachinePath, Entry>,
+    /// Members of control.tar beside control and md5sums.
+    pub scripts: BTreeMap<ControlMember, String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Entry {
+    File { mode: u32, bytes: Arc<[u8]> },
+    Symlink { target: String },
+    Directory { mode: u32 },
+}
+
+/// A member of control.tar (Debian Policy 6, deb-triggers(5), debconf-devel(7)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ControlMember {
+    Preinst,
+    Postinst,
+    Prerm,
+    Postrm,
+    Config,
+    Templates,
+    Triggers,
+    Conffiles,
+}
+
+impl ControlMember {
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Self::Preinst => "preinst",
+            Self::Postinst => "postinst",
+            Self::Prerm => "prerm",
+            Self::Postrm => "postrm",
+            Self::Config => "config",
+            Self::Templates => "templates",
+            Self::Triggers => "triggers",
+            Self::Conffiles => "conffiles",
+        }
+    }
+    /// Maintainer scripts are 0755, the rest 0644.
+    pub fn mode(self) -> u32 {
+        match self {
+            Self::Preinst | Self::Postinst | Self::Prerm | Self::Postrm | Self::Config => 0o755,
+            Self::Templates | Self::Triggers | Self::Conffiles => 0o644,
+        }
+    }
+}
+
+/// That a package has a say about a path on a release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// In its canonical form (`/lib/x` as `/usr/lib/x`).
+    pub path: MachinePath,
+    pub kind: ClaimKind,
+    pub releases: Vec<Codename>,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ClaimKind {
+    /// Shipped in place, in data.tar.
+    InPlace,
+    /// Applied from payload by the runtime.
+    Managed,
+    /// A directory: may be shared when mode and owner are the same.
+    Directory { mode: u32 },
+    Absent,
+}
+
+/// The spans of a plan's relations, for errors of apt's solver: which line asked for a package.
+pub type RelationSpans = BTreeMap<PackageName, Vec<(RelationField, Spanned<Relation>)>>;

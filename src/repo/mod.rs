@@ -1,0 +1,3 @@
+//! The repository: records of packages in, a published generation out. Knows nothing of TOML.
+
+pub mod manifest;

@@ -19,6 +19,6 @@ pub mod model;
 pub mod names;
 pub mod plan;
 pub mod relation;
-pub mod source;
 pub mod repo;
 pub mod sign;
+pub mod source;

@@ -1,7 +1,9 @@
 //! The fleet as it is meant: names resolved, relations parsed, every reference checked. What [`crate::resolve`]
 //! makes and [`crate::lower`] reads. Collections are sorted, so that whatever is made from them is too.
 
-use crate::names::{AccountName, Architecture, Codename, HostName, MachinePath, PackageName, Prefix, RoleName, UnitName};
+use crate::names::{
+    AccountName, Architecture, Codename, HostName, MachinePath, PackageName, Prefix, RoleName, UnitName,
+};
 use crate::relation::{Relation, RelationField};
 use crate::source::{Span, Spanned};
 use std::collections::{BTreeMap, BTreeSet};

@@ -158,7 +158,9 @@ fn codename(text: &str) -> Result<(), String> {
 
 fn architecture(text: &str) -> Result<(), String> {
     if text == "all" || text == "any" || text == "source" {
-        return Err(format!("{text:?} is not a machine's architecture: name those that the fleet has, such as \"amd64\""));
+        return Err(format!(
+            "{text:?} is not a machine's architecture: name those that the fleet has, such as \"amd64\""
+        ));
     }
     if text.is_empty() || text.len() > 32 {
         return Err("an architecture has 1 to 32 characters".into());

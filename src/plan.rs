@@ -121,7 +121,9 @@ pub enum ClaimKind {
     /// Applied from payload by the runtime.
     Managed,
     /// A directory: may be shared when mode and owner are the same.
-    Directory { mode: u32 },
+    Directory {
+        mode: u32,
+    },
     Absent,
 }
 

@@ -15,6 +15,7 @@
 //! | index, sign, publish | [`repo`], [`sign`] | .debs → generations of a signed repository |
 
 pub mod diagnostics;
+pub mod exec;
 pub mod model;
 pub mod names;
 pub mod plan;

@@ -220,7 +220,40 @@ fn account_name(text: &str) -> Result<(), String> {
     Ok(())
 }
 
+impl Prefix {
+    /// `<prefix>-runtime`: what all maintainer scripts call.
+    pub fn runtime_package(&self) -> PackageName {
+        PackageName(format!("{self}-runtime").into())
+    }
+    /// `<prefix>-archive-keyring`: the archive key and the apt source.
+    pub fn keyring_package(&self) -> PackageName {
+        PackageName(format!("{self}-archive-keyring").into())
+    }
+    pub fn role_package(&self, role: &RoleName) -> PackageName {
+        PackageName(format!("{self}-role-{role}").into())
+    }
+    pub fn host_package(&self, host: &HostName) -> PackageName {
+        PackageName(format!("{self}-host-{host}").into())
+    }
+    /// `<prefix>-host`: the virtual package that every host package provides and conflicts with, so that a machine
+    /// has one of them at most.
+    pub fn any_host(&self) -> PackageName {
+        PackageName(format!("{self}-host").into())
+    }
+}
+
 impl MachinePath {
+    /// `self` with `inner` below it: `/a` and `/etc/x` make `/a/etc/x`. The result may be longer than what a user
+    /// may write.
+    pub fn join(&self, inner: &MachinePath) -> MachinePath {
+        MachinePath(format!("{self}{inner}").into())
+    }
+    /// All directories above it but the root, the nearest first.
+    pub fn ancestors(&self) -> impl Iterator<Item = &str> {
+        std::iter::successors(self.as_str().rfind('/'), |&i| self.as_str()[..i].rfind('/'))
+            .take_while(|&i| i > 0)
+            .map(|i| &self.as_str()[..i])
+    }
     /// The path with the directories that Debian merged into /usr resolved: `/lib/x` is `/usr/lib/x`. Two claims
     /// on one path are compared in this form.
     pub fn canonical(&self) -> MachinePath {

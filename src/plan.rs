@@ -1,7 +1,7 @@
 //! A package before it has a version or bytes: what [`crate::lower`] makes of the model. Pure data; equal plans
 //! make equal packages.
 
-use crate::names::{Codename, MachinePath, PackageName};
+use crate::names::{AccountName, Codename, MachinePath, PackageName};
 use crate::relation::{Relation, RelationField};
 use crate::source::{Span, Spanned};
 use std::collections::BTreeMap;
@@ -114,16 +114,17 @@ pub struct Claim {
     pub span: Span,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ClaimKind {
     /// Shipped in place, in data.tar.
     InPlace,
-    /// Applied from payload by the runtime.
+    /// A file or a symlink, applied from payload by the runtime.
     Managed,
-    /// A directory: may be shared when mode and owner are the same.
-    Directory {
-        mode: u32,
-    },
+    /// A host's own rendering of a file that one of its roles claims: takes that file's place.
+    Rendering,
+    /// A directory: may be shared when mode, owner and group are the same.
+    Directory { mode: u32, owner: AccountName, group: AccountName },
+    /// Kept away.
     Absent,
 }
 

@@ -16,6 +16,7 @@
 
 pub mod diagnostics;
 pub mod exec;
+pub mod lower;
 pub mod model;
 pub mod names;
 pub mod plan;

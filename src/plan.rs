@@ -124,7 +124,7 @@ pub enum ClaimKind {
     Rendering,
     /// A directory: may be shared when mode, owner and group are the same.
     Directory { mode: u32, owner: AccountName, group: AccountName },
-    /// Kept away.
+    /// Kept away, or the place of a masked unit: may be shared.
     Absent,
 }
 

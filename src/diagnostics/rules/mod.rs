@@ -12,7 +12,18 @@ macro_rules! rules {
 }
 
 rules! {
+    debconf_clash,
+    environment_clash,
+    generated_path,
+    host_value_missing,
     path_claimed_twice,
+    reserved_path,
+    reserved_value,
+    service_state_clash,
+    sysctl_clash,
+    template_failed,
+    template_syntax,
+    unknown_template_value,
 }
 
 /// The rule with this code.

@@ -1,0 +1,18 @@
+use crate::diagnostics::{Rule, Severity};
+
+pub static RULE: Rule = Rule {
+    code: "debconf-clash",
+    severity: Severity::Error,
+    summary: "two packages that can meet answer one debconf question differently",
+    explanation: "\
+Answers are seeded in the order in which dpkg unpacks the packages, which nobody can foresee.
+
+Refused:
+    # roles/mail.toml                    # roles/base.toml
+    [[debconf]]                          [[debconf]]
+    package = \"postfix\"                  package = \"postfix\"
+    question = \"postfix/main_mailer_type\"
+    value = \"Internet Site\"              value = \"Satellite system\"
+
+Accepted: answer the question in one role, or declare that the roles never meet (`conflicts`).",
+};

@@ -1,0 +1,17 @@
+use crate::diagnostics::{Rule, Severity};
+
+pub static RULE: Rule = Rule {
+    code: "service-state-clash",
+    severity: Severity::Error,
+    summary: "two roles that can meet want a unit in different states",
+    explanation: "\
+On a machine with both roles one of them would silently lose. A host may say otherwise than its roles: the host wins.
+
+Refused:
+    # roles/web.toml                     # roles/quiet.toml
+    [[service]]                          [[service]]
+    unit = \"nginx.service\"               unit = \"nginx.service\"
+    enable = true                        enable = false
+
+Accepted: let one role decide, or declare that the roles never meet (`conflicts = [\"pg-role-quiet\"]`).",
+};

@@ -1,0 +1,19 @@
+use crate::diagnostics::{Rule, Severity};
+
+pub static RULE: Rule = Rule {
+    code: "unknown-template-value",
+    severity: Severity::Error,
+    summary: "a template asks for a value that nothing sets",
+    explanation: "\
+Templates are strict: a name that nothing sets is an error, never an empty text. Known are fleet.* (the fleet and its
+[values]), role.name, release.codename and release.version, and host.* (the machine, its [values], the role's
+[values], the fleet's [host_values]).
+
+Refused:
+    server_name {{ host.fqnd }};
+
+Accepted:
+    server_name {{ host.fqdn }};
+
+A value that may be missing is written {{ host.alias | default(\"none\") }}.",
+};

@@ -1,0 +1,404 @@
+//! What a role or a host puts on a machine, as payload, manifest records, units in place and scripts. One way for
+//! both: they differ only in names and in who wins.
+
+use super::machine_manifest::{FileRecord, MachineManifest, OwnUnit, Ownership, UnitState};
+use super::scripts;
+use crate::diagnostics::{Diagnostic, rules};
+use crate::model::{Content, File, ServiceState, Unit};
+use crate::names::{AccountName, Codename, MachinePath, PackageName, Prefix, UnitName};
+use crate::plan::{Claim, ClaimKind, DebContent, Entry};
+use crate::relation::{Relation, RelationField};
+use crate::source::{Span, Spanned};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Whose content it is, and the names that follow from it.
+#[derive(Debug, Clone)]
+pub struct Owner<'m> {
+    pub prefix: &'m Prefix,
+    pub package: PackageName,
+    /// `/usr/share/<prefix>/roles/<role>` or `/usr/share/<prefix>/hosts/<fqdn>`.
+    pub home: MachinePath,
+    pub rank: Rank,
+}
+
+/// Where several files of a directory set one thing, the later name wins: a host is to win over its roles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rank {
+    Role,
+    Host,
+}
+
+/// A file's or unit's text on one release.
+#[derive(Debug, Clone)]
+pub enum Text {
+    Bytes(Arc<[u8]>),
+    /// Only a host's package can hold it.
+    HostBound,
+    /// An error has been reported.
+    Failed,
+}
+
+/// The texts of a content's files and units, in their order.
+pub struct Texts {
+    pub files: Vec<Text>,
+    pub units: Vec<Text>,
+}
+
+/// A package in the making, for one release.
+pub struct Assembly<'o> {
+    owner: &'o Owner<'o>,
+    release: &'o Codename,
+    pub manifest: MachineManifest,
+    entries: BTreeMap<MachinePath, Entry>,
+    relations: BTreeMap<RelationField, Vec<Relation>>,
+    pub claims: Vec<Claim>,
+    pub diagnostics: Vec<Diagnostic>,
+    answers: Vec<crate::model::DebconfAnswer>,
+    units_in_place: bool,
+}
+
+pub fn sha256(bytes: &[u8]) -> String {
+    base16ct::lower::encode_string(&Sha256::digest(bytes))
+}
+
+fn root() -> AccountName {
+    // Valid by useradd(8).
+    AccountName::parse("root").expect("root is an account's name")
+}
+
+impl<'o> Assembly<'o> {
+    pub fn new(owner: &'o Owner<'o>, release: &'o Codename) -> Self {
+        let mut assembly = Assembly {
+            owner,
+            release,
+            manifest: MachineManifest::new(owner.package.clone()),
+            entries: BTreeMap::new(),
+            relations: BTreeMap::new(),
+            claims: Vec::new(),
+            diagnostics: Vec::new(),
+            answers: Vec::new(),
+            units_in_place: false,
+        };
+        assembly.relate(RelationField::Depends, Relation::on(owner.prefix.runtime_package()));
+        assembly
+    }
+
+    pub fn relate(&mut self, field: RelationField, relation: Relation) {
+        let relations = self.relations.entry(field).or_default();
+        if !relations.contains(&relation) {
+            relations.push(relation);
+        }
+    }
+
+    /// Everything that the tree says, with the texts of its files and units already made.
+    pub fn add(&mut self, content: &Content, texts: &Texts) {
+        for (field, relations) in &content.relations {
+            for relation in relations {
+                self.relate(*field, relation.value.clone());
+            }
+        }
+        for (file, text) in content.files.iter().zip(&texts.files) {
+            match text {
+                Text::Bytes(bytes) => self.file(file, bytes, ClaimKind::Managed),
+                Text::HostBound => self.bound(file),
+                Text::Failed => {}
+            }
+        }
+        for link in &content.symlinks {
+            self.claim(&link.path, ClaimKind::Managed);
+            self.manifest.links.insert(link.path.value.clone(), link.target.clone());
+        }
+        for directory in &content.directories {
+            let ownership =
+                Ownership { mode: directory.mode, owner: directory.owner.clone(), group: directory.group.clone() };
+            self.claim(
+                &directory.path,
+                ClaimKind::Directory {
+                    mode: ownership.mode,
+                    owner: ownership.owner.clone(),
+                    group: ownership.group.clone(),
+                },
+            );
+            self.manifest.directories.insert(directory.path.value.clone(), ownership);
+        }
+        for absent in &content.absent {
+            self.claim(&absent.path, ClaimKind::Absent);
+            self.manifest.absent.insert(absent.path.value.clone());
+            self.effects(&absent.path.value, &absent.reload, &absent.restart);
+        }
+        for (unit, text) in content.units.iter().zip(&texts.units) {
+            let enabled = unit.enable
+                || content
+                    .services
+                    .iter()
+                    .any(|service| service.unit == unit.name && service.state == ServiceState::Enabled);
+            match text {
+                Text::Bytes(bytes) => self.unit(unit, enabled, bytes),
+                Text::HostBound => self.bound_unit(unit, enabled),
+                Text::Failed => {}
+            }
+        }
+        self.services(content);
+        self.settings(content);
+        self.answers = content.debconf.clone();
+        if !self.answers.is_empty() {
+            // The preinst calls debconf-set-selections, which no other provider of debconf-2.0 has.
+            let debconf = PackageName::parse("debconf").expect("debconf is a package's name");
+            self.relate(RelationField::PreDepends, Relation::on(debconf));
+        }
+        if let Some(setup) = &content.setup {
+            self.manifest.setup = Some(self.fragment("/setup", &setup.value));
+        }
+        if let Some(teardown) = &content.teardown {
+            self.fragment("/teardown", &teardown.value);
+        }
+    }
+
+    /// A managed file with its text, and what follows from a change of it.
+    pub fn file(&mut self, file: &File, bytes: &Arc<[u8]>, kind: ClaimKind) {
+        let path = &file.path.value;
+        self.claim(&file.path, kind);
+        self.payload(path, bytes, Ownership { mode: file.mode, owner: file.owner.clone(), group: file.group.clone() });
+        self.file_effects(file);
+    }
+
+    /// A file that a host's package must hold. Its effects are recorded here too: they are the role's.
+    fn bound(&mut self, file: &File) {
+        self.claim(&file.path, ClaimKind::Managed);
+        self.manifest.host_bound.insert(file.path.value.clone());
+        self.file_effects(file);
+    }
+
+    fn file_effects(&mut self, file: &File) {
+        let path = &file.path.value;
+        if !file.validate.is_empty() {
+            let commands = file.validate.iter().map(|command| command.value.clone()).collect();
+            self.manifest.validate.insert(path.clone(), commands);
+        }
+        self.effects(path, &file.reload, &file.restart);
+    }
+
+    fn effects(&mut self, path: &MachinePath, reload: &[Spanned<UnitName>], restart: &[Spanned<UnitName>]) {
+        self.manifest.reload.extend(reload.iter().map(|unit| (path.clone(), unit.value.clone())));
+        self.manifest.restart.extend(restart.iter().map(|unit| (path.clone(), unit.value.clone())));
+    }
+
+    fn payload(&mut self, path: &MachinePath, bytes: &Arc<[u8]>, ownership: Ownership) {
+        // The mode in the package is only what is becoming there: the runtime sets the recorded one.
+        let mode = if bytes.starts_with(b"#!") { 0o755 } else { 0o644 };
+        let files = self.inside("/files");
+        self.entries.insert(files.join(path), Entry::File { mode, bytes: bytes.clone() });
+        self.manifest.files.insert(path.clone(), FileRecord { ownership, sha256: sha256(bytes) });
+    }
+
+    fn inside(&self, name: &str) -> MachinePath {
+        self.owner.home.join(&MachinePath::parse(name).expect("a name of debrole's own"))
+    }
+
+    fn fragment(&mut self, name: &str, text: &str) -> String {
+        let body = text.strip_prefix("#!/bin/sh\n").unwrap_or(text).trim_end();
+        let script = format!("#!/bin/sh\nset -e\n\n{body}\n");
+        let hash = sha256(script.as_bytes());
+        self.entries.insert(self.inside(name), Entry::File { mode: 0o755, bytes: script.into_bytes().into() });
+        hash
+    }
+
+    fn claim(&mut self, path: &Spanned<MachinePath>, kind: ClaimKind) {
+        let canonical = path.value.canonical();
+        let prefix = self.owner.prefix;
+        let own = ["/usr/share", "/var/lib", "/var/backups", "/run"].map(|top| format!("{top}/{prefix}"));
+        let below = |dir: &String| {
+            canonical.as_str().strip_prefix(dir).is_some_and(|rest| matches!(rest.chars().next(), None | Some('/')))
+        };
+        if let Some(dir) = own.iter().find(|dir| below(dir)) {
+            self.diagnostics.push(
+                Diagnostic::new(&rules::reserved_path::RULE, format!("{} is for debrole's own packages", path.value))
+                    .at(path.span, "")
+                    .help(format!("choose a path that is not in {dir}")),
+            );
+        }
+        self.claims.push(Claim { path: canonical, kind, releases: vec![self.release.clone()], span: path.span });
+    }
+
+    /// A unit of its own, in place: systemd finds it, and its removal takes it away.
+    fn unit(&mut self, unit: &Unit, enabled: bool, bytes: &Arc<[u8]>) {
+        let Some(path) = self.generated(&format!("/usr/lib/systemd/system/{}", unit.name.value), unit.name.span) else {
+            return;
+        };
+        self.claim(&Spanned::new(path.clone(), unit.name.span), ClaimKind::InPlace);
+        self.entries.insert(path, Entry::File { mode: 0o644, bytes: bytes.clone() });
+        self.manifest.own_units.insert(unit.name.value.clone(), OwnUnit { enabled, sha256: sha256(bytes) });
+        self.units_in_place = true;
+    }
+
+    /// A unit that needs a machine's values. Two packages can't ship one path, so the host's rendering goes where
+    /// systemd looks first (systemd.unit(5)).
+    fn bound_unit(&mut self, unit: &Unit, enabled: bool) {
+        let Some(path) = self.unit_override(unit) else { return };
+        self.claim(&Spanned::new(path.clone(), unit.name.span), ClaimKind::Managed);
+        self.manifest.host_bound.insert(path.clone());
+        self.manifest.restart.insert((path, unit.name.value.clone()));
+        if enabled {
+            self.manifest.units.insert(unit.name.value.clone(), UnitState::Enabled);
+        }
+    }
+
+    /// A host's rendering of a role's unit.
+    pub fn rendered_unit(&mut self, unit: &Unit, bytes: &Arc<[u8]>) {
+        let Some(path) = self.unit_override(unit) else { return };
+        self.claim(&Spanned::new(path.clone(), unit.name.span), ClaimKind::Rendering);
+        self.payload(&path, bytes, Ownership { mode: 0o644, owner: root(), group: root() });
+        self.manifest.restart.insert((path, unit.name.value.clone()));
+    }
+
+    fn unit_override(&mut self, unit: &Unit) -> Option<MachinePath> {
+        self.generated(&format!("/etc/systemd/system/{}", unit.name.value), unit.name.span)
+    }
+
+    fn services(&mut self, content: &Content) {
+        for service in &content.services {
+            let unit = &service.unit.value;
+            let state = match service.state {
+                // An own unit says so in its own record.
+                ServiceState::Enabled if self.manifest.own_units.contains_key(unit) => None,
+                ServiceState::Enabled => Some(UnitState::Enabled),
+                ServiceState::Disabled => Some(UnitState::Disabled),
+                ServiceState::Masked => Some(UnitState::Masked),
+                ServiceState::Unchanged => None,
+            };
+            if let Some(state) = state {
+                self.manifest.units.insert(unit.clone(), state);
+            }
+            if state == Some(UnitState::Masked)
+                && let Some(path) = self.generated(&format!("/etc/systemd/system/{unit}"), service.unit.span)
+            {
+                self.claim(&Spanned::new(path, service.unit.span), ClaimKind::Absent);
+            }
+            if let Some(drop_in) = &service.drop_in {
+                let number = match self.owner.rank {
+                    Rank::Role => 50,
+                    Rank::Host => 60,
+                };
+                let path = format!("/etc/systemd/system/{unit}.d/{number}-{}.conf", self.owner.package);
+                let Some(path) = self.generated(&path, service.unit.span) else { continue };
+                self.generated_file(&path, &drop_in.value, drop_in.span);
+                if !matches!(service.state, ServiceState::Disabled | ServiceState::Masked) {
+                    self.manifest.restart.insert((path, unit.clone()));
+                }
+            }
+        }
+    }
+
+    /// Kernel parameters, environment and cron jobs: tables that become files.
+    fn settings(&mut self, content: &Content) {
+        let package = self.owner.package.clone();
+        // Files of one directory are read in the order of their names, whatever directory they are in
+        // (sysctl.d(5), environment.d(5)); profile.d has no numbers, but run-parts sorts it.
+        let (number, profile) = match self.owner.rank {
+            Rank::Role => (60, package.to_string()),
+            Rank::Host => (70, format!("zz-{package}")),
+        };
+        if let Some(first) = content.sysctl.values().next() {
+            let lines: Vec<String> =
+                content.sysctl.iter().map(|(key, value)| format!("{key} = {}", value.value)).collect();
+            if let Some(path) = self.generated(&format!("/etc/sysctl.d/{number}-{package}.conf"), first.span) {
+                self.generated_file(&path, &lines.join("\n"), first.span);
+                let unit = UnitName::parse("systemd-sysctl.service").expect("a unit's name");
+                self.manifest.restart.insert((path, unit));
+            }
+        }
+        if let Some(first) = content.environment.values().next() {
+            let shell: Vec<String> = content
+                .environment
+                .iter()
+                .map(|(name, value)| format!("export {name}='{}'", value.value.replace('\'', r"'\''")))
+                .collect();
+            let systemd: Vec<String> = content
+                .environment
+                .iter()
+                .map(|(name, value)| format!("{name}=\"{}\"", quoted(&value.value)))
+                .collect();
+            for (path, lines) in [
+                (format!("/etc/profile.d/{profile}.sh"), shell),
+                (format!("/etc/environment.d/{number}-{package}.conf"), systemd),
+            ] {
+                if let Some(path) = self.generated(&path, first.span) {
+                    self.generated_file(&path, &lines.join("\n"), first.span);
+                }
+            }
+        }
+        for job in &content.cron {
+            // cron ignores names with a dot (cron(8)), and a host's package has dots in its name.
+            let name = format!("{package}-{}", job.name.value).replace('.', "_");
+            let Some(path) = self.generated(&format!("/etc/cron.d/{name}"), job.name.span) else { continue };
+            let text = format!(
+                "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n\n{} {} {}",
+                job.schedule.value, job.user, job.command.value
+            );
+            self.generated_file(&path, &text, job.name.span);
+            let names = ["cron", "cron-daemon"].map(|name| PackageName::parse(name).expect("a package's name"));
+            let relation = Relation(names.map(|name| Relation::on(name).0.remove(0)).into());
+            self.relate(RelationField::Depends, relation);
+        }
+    }
+
+    fn generated(&mut self, path: &str, span: Span) -> Option<MachinePath> {
+        match MachinePath::parse(path) {
+            Ok(path) => Some(path),
+            Err(problem) => {
+                self.diagnostics.push(
+                    Diagnostic::new(&rules::generated_path::RULE, format!("this makes the path {path}: {problem}"))
+                        .at(span, "")
+                        .help("choose another name"),
+                );
+                None
+            }
+        }
+    }
+
+    fn generated_file(&mut self, path: &MachinePath, text: &str, span: Span) {
+        let head = format!("# Managed by {}: what is changed here is changed back.\n", self.owner.package);
+        let bytes = format!("{head}{}\n", text.trim_end()).into_bytes().into();
+        self.claim(&Spanned::new(path.clone(), span), ClaimKind::Managed);
+        self.payload(path, &bytes, Ownership { mode: 0o644, owner: root(), group: root() });
+    }
+
+    /// The package, and what it claims.
+    pub fn finish(
+        mut self,
+        summary: String,
+        description: String,
+        homepage: Option<String>,
+    ) -> (DebContent, Vec<Claim>, Vec<Diagnostic>) {
+        let manifest = self.inside("/manifest");
+        let text = self.manifest.to_string().into_bytes().into();
+        self.entries.insert(manifest, Entry::File { mode: 0o644, bytes: text });
+        let owner = self.owner;
+        let scripts = scripts::applied(owner.prefix, &owner.package, &self.answers, self.units_in_place);
+        let deb = DebContent {
+            summary,
+            description,
+            homepage,
+            relations: self.relations,
+            fields: BTreeMap::from([("Multi-Arch".to_owned(), "foreign".to_owned())]),
+            entries: self.entries,
+            scripts,
+        };
+        (deb, self.claims, self.diagnostics)
+    }
+}
+
+/// A value between double quotes in environment.d(5): backslashes as in the shell, and `$$` for a dollar sign.
+fn quoted(value: &str) -> String {
+    let mut quoted = String::with_capacity(value.len());
+    for c in value.chars() {
+        match c {
+            '"' | '\\' | '`' => quoted.extend(['\\', c]),
+            '$' => quoted.push_str("$$"),
+            _ => quoted.push(c),
+        }
+    }
+    quoted
+}

@@ -1,0 +1,114 @@
+//! A machine → its package: its roles, what is particular to it, and its renderings of its roles' templates.
+
+use super::content::{Assembly, Owner, Rank, Text};
+use super::description;
+use super::role::{self, LoweredRole, Part, Variants};
+use super::template::{Engine, HostScope, Rendered};
+use crate::diagnostics::Diagnostic;
+use crate::model::{Host, Model};
+use crate::names::{MachinePath, RoleName};
+use crate::plan::{ClaimKind, PackageKind, PackagePlan};
+use crate::relation::{Relation, RelationField};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Lowers one host. `None` where its release is none of the fleet's.
+pub fn lower<'m>(
+    model: &'m Model,
+    engine: &Engine<'m>,
+    roles: &BTreeMap<&RoleName, LoweredRole<'_>>,
+    host: &'m Host,
+) -> Option<(PackagePlan, Vec<Diagnostic>)> {
+    let prefix = &model.fleet.prefix;
+    let release = model.fleet.release(&host.release)?;
+    let codename = &release.codename.value;
+    let owner = Owner {
+        prefix,
+        package: prefix.host_package(&host.name),
+        home: MachinePath::parse(&format!("/usr/share/{prefix}/hosts/{}", host.name.value)).ok()?,
+        rank: Rank::Host,
+    };
+    let scope = engine.host_scope(host);
+    let mut diagnostics = Vec::new();
+    let mut assembly = Assembly::new(&owner, codename);
+    for role in &host.roles {
+        assembly.relate(RelationField::Depends, Relation::on(prefix.role_package(&role.value)));
+    }
+    assembly.relate(RelationField::Provides, Relation::on(prefix.any_host()));
+    assembly.relate(RelationField::Conflicts, Relation::on(prefix.any_host()));
+    for name in model.closure(host.roles.iter().map(|role| &role.value)) {
+        let (Some(role), Some(lowered)) = (model.roles.get(name), roles.get(name)) else { continue };
+        let (Some(content), Some(templates)) = (role.contents.get(codename), lowered.templates.get(codename)) else {
+            continue;
+        };
+        for template in &templates.templates {
+            match engine.render(&template.compiled, &templates.scope, Some(&scope)) {
+                Rendered::Text { text, .. } => {
+                    let bytes: Arc<[u8]> = text.into_bytes().into();
+                    if template.default.as_ref() == Some(&bytes) {
+                        continue;
+                    }
+                    match template.part {
+                        Part::File(i) => assembly.file(&content.files[i], &bytes, ClaimKind::Rendering),
+                        Part::Unit(i) => assembly.rendered_unit(&content.units[i], &bytes),
+                    }
+                }
+                // With a host all is either there or reported.
+                Rendered::NeedsHost => {}
+                Rendered::Failed(diagnostic) => diagnostics.push(*diagnostic),
+            }
+        }
+    }
+    diagnostics.extend(own_content(engine, host, &scope, release, &mut assembly));
+    let opening = opening(model, host);
+    let description = description::of("", opening, &host.content, &assembly.manifest);
+    let summary = match &host.summary {
+        Some(summary) => summary.clone(),
+        None => format!("configuration of the machine {}", host.name.value),
+    };
+    let (deb, claims, problems) = assembly.finish(summary, description, model.fleet.homepage.clone());
+    diagnostics.extend(problems);
+    let mut variants = Variants::default();
+    variants.add(codename, deb, claims);
+    Some((variants.into_plan(owner.package.clone(), PackageKind::Host, Some(host.name.span)), diagnostics))
+}
+
+fn own_content<'m>(
+    engine: &Engine<'m>,
+    host: &'m Host,
+    scope: &HostScope<'m>,
+    release: &crate::model::Release,
+    assembly: &mut Assembly<'_>,
+) -> Vec<Diagnostic> {
+    let role_scope = engine.role_scope(None, release);
+    let mut diagnostics = Vec::new();
+    let texts = role::texts(&host.content, |_, template| match engine.compile(template) {
+        Err(diagnostic) => {
+            diagnostics.push(*diagnostic);
+            Text::Failed
+        }
+        Ok(compiled) => match engine.render(&compiled, &role_scope, Some(scope)) {
+            Rendered::Text { text, .. } => Text::Bytes(text.into_bytes().into()),
+            Rendered::NeedsHost => Text::Failed,
+            Rendered::Failed(diagnostic) => {
+                diagnostics.push(*diagnostic);
+                Text::Failed
+            }
+        },
+    });
+    assembly.add(&host.content, &texts);
+    diagnostics
+}
+
+fn opening(model: &Model, host: &Host) -> String {
+    let names: Vec<_> = host.roles.iter().map(|role| format!("\"{}\"", role.value)).collect();
+    let roles = match names.as_slice() {
+        [] => "no role".to_owned(),
+        [one] => format!("the role {one}"),
+        [most @ .., last] => format!("the roles {} and {last}", most.join(", ")),
+    };
+    format!(
+        "This package makes the machine {} what it is in {}, with {roles}. It is for that machine alone: on another one nothing of it is applied.",
+        host.name.value, model.fleet.label
+    )
+}

@@ -1,0 +1,164 @@
+//! A role → its package, on each release that it exists for.
+
+use super::content::{Assembly, Owner, Rank, Text, Texts};
+use super::description;
+use super::template::{Compiled, Engine, Rendered, RoleScope};
+use crate::diagnostics::Diagnostic;
+use crate::model::{Content, FileText, Model, Role};
+use crate::names::{Codename, MachinePath, PackageName};
+use crate::plan::{Claim, DebContent, PackageKind, PackagePlan, Variant};
+use crate::relation::{Relation, RelationField};
+use crate::source::{Span, Spanned};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// A role's package, and its templates for the hosts that have it.
+pub struct LoweredRole<'e> {
+    pub plan: PackagePlan,
+    pub templates: BTreeMap<&'e Codename, ReleaseTemplates<'e>>,
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// The templates of a role on one release that a machine's values may change.
+pub struct ReleaseTemplates<'e> {
+    pub scope: RoleScope,
+    pub templates: Vec<HostTemplate<'e>>,
+}
+
+pub struct HostTemplate<'e> {
+    pub part: Part,
+    pub compiled: Compiled<'e>,
+    /// What machines without a host package get; None where there is no such rendering.
+    pub default: Option<Arc<[u8]>>,
+}
+
+/// Which part of the content a template is: an index into its files or units.
+#[derive(Debug, Clone, Copy)]
+pub enum Part {
+    File(usize),
+    Unit(usize),
+}
+
+/// Lowers one role. `None` for the package where it exists on no release of the fleet.
+pub fn lower<'e, 'm: 'e>(model: &'m Model, engine: &'e Engine<'m>, role: &'m Role) -> Option<LoweredRole<'e>> {
+    let prefix = &model.fleet.prefix;
+    let owner = Owner {
+        prefix,
+        package: prefix.role_package(&role.name),
+        home: MachinePath::parse(&format!("/usr/share/{prefix}/roles/{}", role.name.value)).ok()?,
+        rank: Rank::Role,
+    };
+    let mut variants = Variants::default();
+    let mut templates = BTreeMap::new();
+    let mut diagnostics = Vec::new();
+    for release in &model.fleet.releases {
+        let codename = &release.codename.value;
+        let Some(content) = role.contents.get(codename) else { continue };
+        let scope = engine.role_scope(Some(role), release);
+        let (texts, hosts) = render(engine, &scope, content, &mut diagnostics);
+        let mut assembly = Assembly::new(&owner, codename);
+        assembly.add(content, &texts);
+        for included in &role.includes {
+            assembly.relate(RelationField::Depends, Relation::on(prefix.role_package(&included.value)));
+        }
+        let description = describe(model, role, content, &assembly);
+        let (deb, claims, problems) = assembly.finish(role.summary.clone(), description, model.fleet.homepage.clone());
+        diagnostics.extend(problems);
+        variants.add(codename, deb, claims);
+        templates.insert(codename, ReleaseTemplates { scope, templates: hosts });
+    }
+    if variants.variants.is_empty() {
+        return None;
+    }
+    let plan = variants.into_plan(owner.package.clone(), PackageKind::Role, Some(role.name.span));
+    Some(LoweredRole { plan, templates, diagnostics })
+}
+
+fn describe(model: &Model, role: &Role, content: &Content, assembly: &Assembly<'_>) -> String {
+    let mut opening =
+        format!("This package gives a machine the role \"{}\" of {}.", role.name.value, model.fleet.label);
+    match role.includes.len() {
+        0 => {}
+        1 => opening.push_str(&format!(" It includes the role \"{}\".", role.includes[0].value)),
+        _ => {
+            let names: Vec<_> = role.includes.iter().map(|role| format!("\"{}\"", role.value)).collect();
+            opening.push_str(&format!(" It includes the roles {}.", names.join(", ")));
+        }
+    }
+    description::of(&role.description, opening, content, &assembly.manifest)
+}
+
+/// The texts of all files and units of a content; `template` makes those of templates.
+pub fn texts<'m>(content: &'m Content, mut template: impl FnMut(Part, &'m Spanned<Arc<str>>) -> Text) -> Texts {
+    let mut text = |part, text: &'m FileText| match text {
+        FileText::Plain(bytes) => Text::Bytes(bytes.clone()),
+        FileText::Template(source) => template(part, source),
+    };
+    Texts {
+        files: content.files.iter().enumerate().map(|(i, file)| text(Part::File(i), &file.text)).collect(),
+        units: content.units.iter().enumerate().map(|(i, unit)| text(Part::Unit(i), &unit.text)).collect(),
+    }
+}
+
+/// The texts with the defaults of `host.` values, and the templates that a machine's values may change.
+fn render<'e, 'm: 'e>(
+    engine: &'e Engine<'m>,
+    scope: &RoleScope,
+    content: &'m Content,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> (Texts, Vec<HostTemplate<'e>>) {
+    let mut hosts = Vec::new();
+    let texts = texts(content, |part, source| {
+        let rendered = engine.compile(source).map(|compiled| (engine.render(&compiled, scope, None), compiled));
+        match rendered {
+            Ok((Rendered::Text { text, asks_host }, compiled)) => {
+                let bytes: Arc<[u8]> = text.into_bytes().into();
+                if asks_host {
+                    hosts.push(HostTemplate { part, compiled, default: Some(bytes.clone()) });
+                }
+                Text::Bytes(bytes)
+            }
+            Ok((Rendered::NeedsHost, compiled)) => {
+                hosts.push(HostTemplate { part, compiled, default: None });
+                Text::HostBound
+            }
+            Ok((Rendered::Failed(diagnostic), _)) | Err(diagnostic) => {
+                diagnostics.push(*diagnostic);
+                Text::Failed
+            }
+        }
+    });
+    (texts, hosts)
+}
+
+/// Collects a package's content release by release; equal ones become one variant.
+#[derive(Default)]
+pub struct Variants {
+    variants: Vec<Variant>,
+    claims: Vec<Claim>,
+    /// Where the claim on a path that was written at a place stands.
+    places: HashMap<(MachinePath, Span), usize>,
+}
+
+impl Variants {
+    pub fn add(&mut self, release: &Codename, deb: DebContent, claims: Vec<Claim>) {
+        match self.variants.iter_mut().find(|variant| variant.deb == deb) {
+            Some(variant) => variant.releases.push(release.clone()),
+            None => self.variants.push(Variant { releases: vec![release.clone()], deb }),
+        }
+        for claim in claims {
+            let place = *self.places.entry((claim.path.clone(), claim.span)).or_insert(self.claims.len());
+            match self.claims.get_mut(place) {
+                // A second one on the same release is a clash of the package with itself.
+                Some(same) if same.kind == claim.kind && !same.releases.contains(release) => {
+                    same.releases.push(release.clone());
+                }
+                _ => self.claims.push(claim),
+            }
+        }
+    }
+
+    pub fn into_plan(self, name: PackageName, kind: PackageKind, span: Option<Span>) -> PackagePlan {
+        PackagePlan { name, kind, span, variants: self.variants, claims: self.claims }
+    }
+}

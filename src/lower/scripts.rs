@@ -1,0 +1,144 @@
+//! Maintainer scripts. They are thin, because an old prerm or postrm can never be mended: all logic is in the
+//! runtime. Every script handles every verb of Debian Policy 6.5; a verb that it doesn't know is none of its
+//! business and succeeds. They are POSIX sh, run with `set -e` and never read their standard input.
+
+use crate::model::DebconfAnswer;
+use crate::names::{PackageName, Prefix};
+use crate::plan::ControlMember;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// The trigger that the runtime is interested in.
+pub fn trigger(prefix: &Prefix) -> String {
+    format!("{prefix}-apply")
+}
+
+/// The scripts of a package that the runtime applies: a role or a host.
+///
+/// All but the preinst are there whatever is in it: the version before may have held what the runtime must take away
+/// now, and the one after may come while this one's removal runs.
+pub fn applied(
+    prefix: &Prefix,
+    package: &PackageName,
+    answers: &[DebconfAnswer],
+    units_in_place: bool,
+) -> BTreeMap<ControlMember, String> {
+    let mut scripts = withdrawn(prefix, package, units_in_place);
+    if !answers.is_empty() {
+        scripts.insert(ControlMember::Preinst, seeding(answers));
+    }
+    scripts
+}
+
+/// The scripts of an empty package in the place of one that was applied. dpkg calls the old prerm with `upgrade`,
+/// which does nothing; so the new preinst has the runtime withdraw while the old payload (and its teardown) is still
+/// there, and the trigger makes sure of it where that was not possible.
+pub fn tombstone(prefix: &Prefix, package: &PackageName) -> BTreeMap<ControlMember, String> {
+    let mut scripts = withdrawn(prefix, package, false);
+    scripts.insert(ControlMember::Preinst, preinst_withdrawing(&prefix.runtime_package(), package.as_str()));
+    scripts
+}
+
+/// The scripts of an empty package in the place of the runtime itself: nothing could withdraw afterwards.
+pub fn runtime_tombstone(runtime: &PackageName) -> BTreeMap<ControlMember, String> {
+    BTreeMap::from([(ControlMember::Preinst, preinst_withdrawing(runtime, "--all"))])
+}
+
+fn preinst_withdrawing(runtime: &PackageName, what: &str) -> String {
+    format!(
+        "\
+#!/bin/sh
+set -e
+
+case \"$1\" in
+    upgrade)
+        if command -v {runtime} >/dev/null; then
+            {runtime} withdraw {what} || true
+        fi
+        ;;
+esac
+"
+    )
+}
+
+fn withdrawn(prefix: &Prefix, package: &PackageName, units_in_place: bool) -> BTreeMap<ControlMember, String> {
+    let trigger = trigger(prefix);
+    let postinst = format!(
+        "\
+#!/bin/sh
+set -e
+
+case \"$1\" in
+    configure|abort-upgrade|abort-deconfigure|abort-remove)
+        dpkg-trigger --no-await {trigger}
+        ;;
+esac
+"
+    );
+    let prerm = format!(
+        "\
+#!/bin/sh
+set -e
+
+case \"$1\" in
+    remove|deconfigure)
+        if command -v {prefix}-runtime >/dev/null; then
+            {prefix}-runtime withdraw {package} || true
+        fi
+        ;;
+esac
+"
+    );
+    // Only Essential packages can be relied on here; systemd is none (Debian Policy 7.2).
+    let reload = if units_in_place {
+        "    remove)
+        if [ -d /run/systemd/system ]; then
+            systemctl --system daemon-reload >/dev/null || true
+        fi
+        ;;
+"
+    } else {
+        ""
+    };
+    let postrm = format!(
+        "\
+#!/bin/sh
+set -e
+
+case \"$1\" in
+{reload}    purge)
+        rm -f /var/lib/{prefix}/packages/{package} /var/lib/{prefix}/marks/{package}
+        ;;
+esac
+"
+    );
+    BTreeMap::from([
+        (ControlMember::Postinst, postinst),
+        (ControlMember::Prerm, prerm),
+        (ControlMember::Postrm, postrm),
+    ])
+}
+
+/// A preinst that answers debconf's questions before the packages that ask them are configured. It needs
+/// `Pre-Depends: debconf`. Each answer is one line, and starts with a package's name: none can end the here-document.
+fn seeding(answers: &[DebconfAnswer]) -> String {
+    let mut lines = String::new();
+    for answer in answers {
+        let (package, question) = (&answer.package.value, &answer.question.value);
+        // Infallible: a String takes everything.
+        let _ = writeln!(lines, "{package} {question} {} {}", answer.kind, answer.value.value);
+    }
+    format!(
+        "\
+#!/bin/sh
+set -e
+
+case \"$1\" in
+    install|upgrade)
+        debconf-set-selections <<'ANSWERS'
+{lines}ANSWERS
+        ;;
+esac
+"
+    )
+}

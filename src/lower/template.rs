@@ -1,0 +1,385 @@
+//! Templates: rendered when compiled, never on the machine. Strict: a value that is not there is an error at its
+//! place in the template. A template that asks for `host.NAME` has a default rendering where all that it asks for
+//! has a default; otherwise only a host's package can hold its file.
+
+use crate::diagnostics::{Diagnostic, rules};
+use crate::model::{Fleet, Host, Model, Release, Role, Value as ModelValue, Values};
+use crate::source::{Span, Spanned};
+use minijinja::value::{Enumerator, Object, ObjectExt as _};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, Template, UndefinedBehavior, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// Names below `fleet.` that debrole itself gives a value; a tree's `[values]` may not redefine them.
+pub const FLEET_NAMES: &[&str] = &["architectures", "homepage", "label", "maintainer", "origin", "prefix", "uri"];
+/// Names below `host.` that debrole itself gives a value: only a host has them, so they have no default.
+pub const HOST_NAMES: &[&str] = &["addresses", "domain", "fqdn", "ipv4", "ipv6", "name", "release", "roles"];
+const RELEASE_NAMES: &[&str] = &["codename", "version"];
+const ROLE_NAMES: &[&str] = &["name"];
+
+/// What one rendering may use: about this many instructions, and 64 bytes of memory for each. A template that loops
+/// without end stops here, in well under a second.
+const FUEL: u64 = 1_000_000;
+/// Nested macro calls, far below what a worker thread's stack holds.
+const RECURSION: usize = 100;
+
+type Map = BTreeMap<String, Value>;
+
+/// Compiles and renders all templates of one fleet.
+pub struct Engine<'m> {
+    environment: Environment<'m>,
+    model: &'m Model,
+    fleet: Arc<Map>,
+    fleet_host_values: Arc<Map>,
+    /// Every name that some host, role or the fleet gives below `host.`.
+    host_names: BTreeSet<&'m str>,
+}
+
+/// A template that has been parsed, and where it is written.
+pub struct Compiled<'e> {
+    template: Template<'e, 'e>,
+    span: Span,
+}
+
+/// The values that a role's templates see on one release.
+pub struct RoleScope {
+    role: Option<Arc<Map>>,
+    release: Arc<Map>,
+    defaults: Vec<Arc<Map>>,
+}
+
+/// The values of a machine, made once for all templates that it renders.
+pub struct HostScope<'m> {
+    host: &'m Host,
+    values: Arc<Map>,
+    builtin: Arc<Map>,
+}
+
+/// The outcome of rendering.
+pub enum Rendered {
+    /// The text, and whether a machine's values could have changed it.
+    Text { text: String, asks_host: bool },
+    /// It needs `host.NAME`, which has no default: a host must render it.
+    NeedsHost,
+    /// It can't be rendered at all.
+    Failed(Box<Diagnostic>),
+}
+
+impl<'m> Engine<'m> {
+    pub fn new(model: &'m Model) -> Self {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_auto_escape_callback(|_| AutoEscape::None);
+        environment.set_fuel(Some(FUEL));
+        environment.set_recursion_limit(RECURSION);
+        // Error ranges are recorded in debug mode only.
+        environment.set_debug(true);
+        let mut syntax = environment.syntax().to_builder();
+        if let Ok(syntax) = syntax.keep_trailing_newline(true).build() {
+            environment.set_syntax(syntax);
+        }
+        let names = model.roles.values().map(|role| &role.values);
+        let names = names.chain(model.hosts.values().map(|host| &host.values)).chain([&model.fleet.host_values]);
+        Engine {
+            environment,
+            model,
+            fleet: Arc::new(fleet_values(&model.fleet)),
+            fleet_host_values: Arc::new(map(&model.fleet.host_values)),
+            host_names: names.flat_map(|values| values.keys().map(String::as_str)).collect(),
+        }
+    }
+
+    /// Parses a template; a syntax error points at its place.
+    pub fn compile<'e>(&'e self, template: &'e Spanned<Arc<str>>) -> Result<Compiled<'e>, Box<Diagnostic>>
+    where
+        'm: 'e,
+    {
+        match self.environment.template_from_str(&template.value) {
+            Ok(compiled) => Ok(Compiled { template: compiled, span: template.span }),
+            Err(error) => {
+                let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+                let place = place(template.span, &template.value, error.range());
+                Err(Box::new(
+                    Diagnostic::new(&rules::template_syntax::RULE, format!("the template can't be read: {what}"))
+                        .at(place, what)
+                        .help("write a literal \"{{\", \"{%\" or \"{#\" as {{ \"{{\" }}, or put the text between {% raw %} and {% endraw %}"),
+                ))
+            }
+        }
+    }
+
+    pub fn role_scope(&self, role: Option<&Role>, release: &Release) -> RoleScope {
+        let mut defaults = Vec::new();
+        if let Some(role) = role {
+            defaults.push(Arc::new(map(&role.values)));
+        }
+        defaults.push(self.fleet_host_values.clone());
+        RoleScope {
+            role: role.map(|role| Arc::new(Map::from([("name".to_owned(), Value::from(role.name.as_str()))]))),
+            release: Arc::new(Map::from([
+                ("codename".to_owned(), Value::from(release.codename.as_str())),
+                ("version".to_owned(), Value::from(release.version)),
+            ])),
+            defaults,
+        }
+    }
+
+    pub fn host_scope(&self, host: &'m Host) -> HostScope<'m> {
+        let fqdn = host.name.as_str();
+        let (name, domain) = fqdn.split_once('.').unwrap_or((fqdn, ""));
+        let addresses: Vec<String> = host.addresses.iter().map(|a| a.value.to_string()).collect();
+        let first = |v4: bool| host.addresses.iter().find(|a| a.value.is_ipv4() == v4).map(|a| a.value.to_string());
+        let roles = self.model.closure(host.roles.iter().map(|role| &role.value));
+        let mut builtin = Map::from([
+            ("fqdn".to_owned(), Value::from(fqdn)),
+            ("name".to_owned(), Value::from(name)),
+            ("domain".to_owned(), Value::from(domain)),
+            ("addresses".to_owned(), Value::from(addresses)),
+            ("release".to_owned(), Value::from(host.release.as_str())),
+            ("roles".to_owned(), roles.iter().map(|role| Value::from(role.as_str())).collect()),
+        ]);
+        for (key, address) in [("ipv4", first(true)), ("ipv6", first(false))] {
+            if let Some(address) = address {
+                builtin.insert(key.to_owned(), Value::from(address));
+            }
+        }
+        HostScope { host, values: Arc::new(map(&host.values)), builtin: Arc::new(builtin) }
+    }
+
+    /// Renders for every machine (`host` is None: with the defaults of `host.NAME` alone) or for one.
+    pub fn render(&self, compiled: &Compiled<'_>, scope: &RoleScope, host: Option<&HostScope<'_>>) -> Rendered {
+        let mut layers = Vec::new();
+        if let Some(host) = host {
+            layers.push(host.builtin.clone());
+            layers.push(host.values.clone());
+        }
+        layers.extend(scope.defaults.iter().cloned());
+        let seen = Arc::new(Seen::default());
+        let space = |name, layers| Value::from_object(Space { name, layers, seen: seen.clone() });
+        let mut top = Map::from([
+            ("fleet".to_owned(), space("fleet", vec![self.fleet.clone()])),
+            ("release".to_owned(), space("release", vec![scope.release.clone()])),
+            ("host".to_owned(), space("host", layers)),
+        ]);
+        if let Some(role) = &scope.role {
+            top.insert("role".to_owned(), space("role", vec![role.clone()]));
+        }
+        match compiled.template.render(space("", vec![Arc::new(top)])) {
+            Ok(text) => Rendered::Text { text, asks_host: seen.host.load(Ordering::Relaxed) },
+            Err(error) => self.failure(compiled, &error, &seen, host.map(|scope| scope.host)),
+        }
+    }
+
+    fn failure(&self, compiled: &Compiled<'_>, error: &Error, seen: &Seen, host: Option<&Host>) -> Rendered {
+        let text = compiled.template.source();
+        let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+        let undefined = error.kind() == ErrorKind::UndefinedError || what.contains("is undefined");
+        let missing = seen.missing.lock().map(|missing| missing.clone()).unwrap_or_default();
+        let at = |range| place(compiled.span, text, range);
+        let Some((space, name)) = missing.filter(|_| undefined) else {
+            let diagnostic = match error.kind() {
+                ErrorKind::OutOfFuel => Diagnostic::new(
+                    &rules::template_failed::RULE,
+                    "the template does too much: it loops without end, or makes more text than a file should have",
+                )
+                .at(at(error.range()), "stopped here")
+                .help("let it loop over fewer values, or ship the text as a plain file"),
+                ErrorKind::TemplateNotFound => Diagnostic::new(
+                    &rules::template_failed::RULE,
+                    "a template stands alone: it can't include, import or extend another",
+                )
+                .at(at(error.range()), "")
+                .help("put the text into this template"),
+                _ => Diagnostic::new(&rules::template_failed::RULE, format!("the template fails: {what}"))
+                    .at(at(error.range()), what.clone()),
+            };
+            return Rendered::Failed(Box::new(for_host(diagnostic, host)));
+        };
+        let full = if space.is_empty() { name.clone() } else { format!("{space}.{name}") };
+        let place = at(narrow(text, error.range(), &full));
+        if space == "host" {
+            let known = HOST_NAMES.contains(&name.as_str()) || self.host_names.contains(name.as_str());
+            if known && host.is_none() {
+                return Rendered::NeedsHost;
+            }
+            if let Some(host) = host.filter(|_| known) {
+                let help = match name.as_str() {
+                    "ipv4" | "ipv6" => {
+                        let family = if name == "ipv4" { "IPv4" } else { "IPv6" };
+                        format!("add an {family} address to addresses in hosts/{}.toml", host.name.value)
+                    }
+                    _ => format!(
+                        "set {name} under [values] in hosts/{}.toml, or give it a default under [values] of the role",
+                        host.name.value
+                    ),
+                };
+                return Rendered::Failed(Box::new(
+                    Diagnostic::new(
+                        &rules::host_value_missing::RULE,
+                        format!("{} has no value for {full}", host.name.value),
+                    )
+                    .at(place, "needed here")
+                    .also(host.name.span, "not set for this host")
+                    .help(help),
+                ));
+            }
+        }
+        let candidates: Vec<&str> = match space {
+            "fleet" => self.fleet.keys().map(String::as_str).collect(),
+            "host" => HOST_NAMES.iter().copied().chain(self.host_names.iter().copied()).collect(),
+            "role" => ROLE_NAMES.to_vec(),
+            "release" => RELEASE_NAMES.to_vec(),
+            _ => vec!["fleet", "host", "release", "role"],
+        };
+        let near = nearest(&name, candidates.iter().copied());
+        let mut diagnostic =
+            Diagnostic::new(&rules::unknown_template_value::RULE, format!("there is no value named {full}"))
+                .at(place, "unknown");
+        if let Some(near) = near {
+            let near = if space.is_empty() { near.to_owned() } else { format!("{space}.{near}") };
+            diagnostic = diagnostic.help(format!("did you mean {near}?"));
+        }
+        diagnostic = match space {
+            "fleet" => diagnostic.help(format!("set {name} under [values] in debrole.toml")),
+            "host" => diagnostic.help(format!(
+                "give {name} a default under [values] in the role's file or [host_values] in debrole.toml, or set it under [values] in a host's file"
+            )),
+            _ => diagnostic.note(format!("known here: {}", candidates.join(", "))),
+        };
+        Rendered::Failed(Box::new(diagnostic))
+    }
+}
+
+fn for_host(diagnostic: Diagnostic, host: Option<&Host>) -> Diagnostic {
+    match host {
+        Some(host) => diagnostic.also(host.name.span, "rendered for this host"),
+        None => diagnostic,
+    }
+}
+
+/// The name most like a misspelt one, if any is like it.
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .filter(|(likeness, _)| *likeness >= 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(a.1)))
+        .map(|(_, candidate)| candidate)
+}
+
+/// The range of a template as a span of the tree. A template inside a TOML string that is written with escapes has
+/// another length there than its value: then only the whole string can be marked.
+fn place(span: Span, text: &str, range: Option<std::ops::Range<usize>>) -> Span {
+    match range {
+        Some(range) if (span.end - span.start) as usize == text.len() && range.end <= text.len() => span.within(range),
+        _ => span,
+    }
+}
+
+/// minijinja's range is that of the failing operation; this finds the name itself: in the range, or the last one
+/// before the range's end.
+fn narrow(text: &str, range: Option<std::ops::Range<usize>>, name: &str) -> Option<std::ops::Range<usize>> {
+    let range = range?;
+    let found = |from: usize, to: usize, last: bool| {
+        let part = text.get(from..to)?;
+        let start = from + if last { part.rfind(name)? } else { part.find(name)? };
+        Some(start..start + name.len())
+    };
+    found(range.start, range.end, false).or_else(|| found(0, range.end, true)).or(Some(range))
+}
+
+/// What a rendering asked for.
+#[derive(Debug, Default)]
+struct Seen {
+    host: AtomicBool,
+    /// The last name that was not there: the space it was looked for in, and the name.
+    missing: Mutex<Option<(&'static str, String)>>,
+}
+
+/// A group of values (`fleet`, `host`, …; empty for the top) that remembers what it was asked for. The first layer
+/// that has a name wins.
+#[derive(Debug)]
+struct Space {
+    name: &'static str,
+    layers: Vec<Arc<Map>>,
+    seen: Arc<Seen>,
+}
+
+impl Object for Space {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        if self.name == "host" {
+            self.seen.host.store(true, Ordering::Relaxed);
+        }
+        let found = self.layers.iter().find_map(|layer| layer.get(key).cloned());
+        if found.is_none()
+            && let Ok(mut missing) = self.seen.missing.lock()
+        {
+            *missing = Some((self.name, key.to_owned()));
+        }
+        found
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        if self.name == "host" {
+            self.seen.host.store(true, Ordering::Relaxed);
+        }
+        self.mapped_enumerator(|this| {
+            let keys: BTreeSet<&String> = this.layers.iter().flat_map(|layer| layer.keys()).collect();
+            Box::new(keys.into_iter().map(|key| Value::from(key.as_str())))
+        })
+    }
+}
+
+fn fleet_values(fleet: &Fleet) -> Map {
+    let mut values = map(&fleet.values);
+    values.insert("prefix".into(), Value::from(fleet.prefix.as_str()));
+    values.insert("origin".into(), Value::from(fleet.origin.as_str()));
+    values.insert("label".into(), Value::from(fleet.label.as_str()));
+    values.insert("maintainer".into(), Value::from(fleet.maintainer.as_str()));
+    values.insert("uri".into(), Value::from(fleet.uri.as_str()));
+    values.insert("architectures".into(), fleet.architectures.iter().map(|a| Value::from(a.as_str())).collect());
+    if let Some(homepage) = &fleet.homepage {
+        values.insert("homepage".into(), Value::from(homepage.as_str()));
+    }
+    values
+}
+
+fn map(values: &Values) -> Map {
+    values.iter().map(|(name, value)| (name.clone(), convert(&value.value))).collect()
+}
+
+fn convert(value: &ModelValue) -> Value {
+    match value {
+        ModelValue::String(text) => Value::from(text.as_str()),
+        ModelValue::Integer(number) => Value::from(*number),
+        ModelValue::Float(number) => Value::from(*number),
+        ModelValue::Boolean(truth) => Value::from(*truth),
+        ModelValue::Array(items) => items.iter().map(convert).collect(),
+        ModelValue::Table(entries) => entries.iter().map(|(name, value)| (name.clone(), convert(value))).collect(),
+    }
+}
+
+/// `[values]` and `[host_values]` may not take a name that debrole gives a value itself: one of the two would
+/// silently win.
+pub fn reserved_values(model: &Model) -> Vec<Diagnostic> {
+    let fleet = model.fleet.values.iter().map(|(name, value)| ("fleet", FLEET_NAMES, name, value.span));
+    let roles = model.roles.values().flat_map(|role| &role.values);
+    let hosts = model.hosts.values().flat_map(|host| &host.values);
+    let host = roles.chain(hosts).chain(&model.fleet.host_values);
+    let host = host.map(|(name, value)| ("host", HOST_NAMES, name, value.span));
+    fleet
+        .chain(host)
+        .filter(|(_, names, name, _)| names.contains(&name.as_str()))
+        .map(|(space, names, name, span)| {
+            Diagnostic::new(&rules::reserved_value::RULE, format!("{space}.{name} is debrole's own and can't be set"))
+                .at(span, "")
+                .help("give the value another name")
+                .note(format!("debrole itself sets {}", names.join(", ")))
+        })
+        .collect()
+}

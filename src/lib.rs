@@ -14,6 +14,8 @@
 //! | build | [`build`], [`deb`] | plan + what is published → versions and bytes |
 //! | index, sign, publish | [`repo`], [`sign`] | .debs → generations of a signed repository |
 
+pub mod build;
+pub mod deb;
 pub mod diagnostics;
 pub mod exec;
 pub mod lower;

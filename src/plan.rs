@@ -14,8 +14,8 @@ pub struct PackagePlan {
     pub kind: PackageKind,
     /// The file that it comes from.
     pub span: Option<Span>,
-    /// Disjoint by release, sorted by the release's version. Never empty. One variant: no `+debNN` in the version
-    /// (unless `kind.always_suffixed()`).
+    /// Disjoint by release, sorted by the release's version. Never empty. One variant: no `+debNN` in the
+    /// version.
     pub variants: Vec<Variant>,
     /// Every path that it puts, keeps away or changes on a machine, by release: for the check that no two packages
     /// that can meet claim one path.

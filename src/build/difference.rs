@@ -1,0 +1,286 @@
+//! What differs between a published .deb and a package to be: both are brought into one form, then compared. Files
+//! that the runtime applies are named by the place where a machine has them, not by that of their payload.
+
+use super::change::Difference;
+use crate::deb::read::{Contents, Found};
+use crate::deb::{self, stanza::Stanza};
+use crate::plan::{DebContent, Entry};
+use crate::relation::RelationField;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A package in the form in which two are compared.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    fields: BTreeMap<String, String>,
+    relations: BTreeMap<&'static str, BTreeSet<String>>,
+    members: BTreeMap<String, String>,
+    /// In place: path → kind and content.
+    paths: BTreeMap<String, (String, u32)>,
+    manifest: Manifest,
+    teardown: Option<String>,
+}
+
+/// The runtime's manifest of a role or host package, by what its records are about.
+#[derive(Debug, Default)]
+struct Manifest {
+    /// Path → (kind and content, permissions).
+    managed: BTreeMap<String, (String, String)>,
+    absent: BTreeSet<String>,
+    host_bound: BTreeSet<String>,
+    handling: BTreeMap<String, BTreeSet<String>>,
+    units: BTreeMap<String, String>,
+    setup: Option<String>,
+}
+
+const MANIFEST: &str = "debrole-manifest ";
+
+/// Whether a file of a published .deb is wanted as text for comparing (the `keep` of [`deb::read::read`]).
+pub fn keep(path: &str) -> bool {
+    path.ends_with("/manifest") || path.ends_with("/changelog.gz")
+}
+
+impl Snapshot {
+    /// Of what is to be built.
+    pub fn of_package(package: &deb::Package<'_>) -> Result<Snapshot, deb::Unwritable> {
+        let mut snapshot = Snapshot::default();
+        let stanza = Stanza::parse(&package.comparable_control()?).map_err(deb::Unwritable)?;
+        snapshot.control(&stanza);
+        for (member, text) in &package.content.scripts {
+            snapshot.members.insert(member.file_name().to_string(), text.clone());
+        }
+        let content: &DebContent = package.content;
+        let texts = content.entries.iter().filter_map(|(path, entry)| match entry {
+            Entry::File { bytes, .. } if keep(path.as_str()) => Some((path.as_str(), &bytes[..])),
+            _ => None,
+        });
+        let payload = snapshot.manifests(texts);
+        for (path, entry) in &content.entries {
+            let (kind, mode) = match entry {
+                Entry::File { mode, bytes } => (format!("file {}", deb::sha256(bytes)), *mode),
+                Entry::Symlink { target } => (format!("link {target}"), 0o777),
+                Entry::Directory { mode } => ("directory".to_string(), *mode),
+            };
+            snapshot.path(path.as_str(), kind, mode, &payload);
+        }
+        let copyright = format!("/usr/share/doc/{}/copyright", package.name);
+        if !content.entries.contains_key(copyright.as_str()) {
+            let kind = format!("file {}", deb::sha256(package.copyright.as_bytes()));
+            snapshot.path(&copyright, kind, 0o644, &payload);
+        }
+        Ok(snapshot)
+    }
+
+    /// Of what is published.
+    pub fn of_contents(contents: &Contents) -> Snapshot {
+        let mut snapshot = Snapshot::default();
+        snapshot.control(&contents.stanza);
+        snapshot.members = contents.members.clone();
+        snapshot.members.remove("md5sums");
+        let texts = contents.entries.iter().filter_map(|(path, found)| match found {
+            Found::File { bytes: Some(bytes), .. } => Some((path.as_str(), &bytes[..])),
+            _ => None,
+        });
+        let payload = snapshot.manifests(texts);
+        for (path, found) in &contents.entries {
+            let (kind, mode) = match found {
+                Found::File { mode, sha256, .. } => (format!("file {sha256}"), *mode),
+                Found::Symlink { target } => (format!("link {target}"), 0o777),
+                Found::Directory { mode } => ("directory".to_string(), *mode),
+                Found::Other => ("other".to_string(), 0),
+            };
+            snapshot.path(path, kind, mode, &payload);
+        }
+        snapshot
+    }
+
+    fn control(&mut self, stanza: &Stanza) {
+        let moved: BTreeSet<String> = stanza.get(deb::MOVED_FIELD).map(relations).unwrap_or_default();
+        for (name, value) in stanza.iter() {
+            if let Some(field) = RelationField::ALL.into_iter().find(|field| field.control_name() == name) {
+                let mut all = relations(value);
+                if matches!(field, RelationField::Breaks | RelationField::Replaces) {
+                    all.retain(|relation| !moved.contains(relation));
+                }
+                if !all.is_empty() {
+                    self.relations.insert(field.control_name(), all);
+                }
+            } else if !["Version", "Installed-Size", deb::CONTENT_FIELD, deb::MOVED_FIELD].contains(&name) {
+                self.fields.insert(name.to_string(), value.to_string());
+            }
+        }
+    }
+
+    /// Reads the manifests among the texts; returns the directories whose files are payload of one.
+    fn manifests<'t>(&mut self, texts: impl Iterator<Item = (&'t str, &'t [u8])>) -> Vec<String> {
+        let mut payload = Vec::new();
+        for (path, bytes) in texts {
+            if let Some(directory) = path.strip_suffix("/manifest")
+                && let Ok(text) = std::str::from_utf8(bytes)
+                && text.starts_with(MANIFEST)
+            {
+                payload.push(directory.to_string());
+                self.manifest.read(text);
+            }
+        }
+        payload
+    }
+
+    fn path(&mut self, path: &str, kind: String, mode: u32, payload: &[String]) {
+        for directory in payload {
+            if let Some(rest) = path.strip_prefix(directory.as_str())
+                && (rest.is_empty() || rest.starts_with('/'))
+            {
+                if rest == "/teardown" {
+                    self.teardown = Some(kind);
+                }
+                return;
+            }
+        }
+        // Parent directories come and go with what is in them.
+        let plain_directory = kind == "directory" && mode == 0o755;
+        if !plain_directory && !(path.starts_with("/usr/share/doc/") && path.ends_with("/changelog.gz")) {
+            self.paths.insert(path.to_string(), (kind, mode));
+        }
+    }
+}
+
+fn relations(value: &str) -> BTreeSet<String> {
+    let normal = |relation: &str| relation.split_whitespace().collect::<Vec<_>>().join(" ");
+    value.split(',').map(normal).filter(|relation| !relation.is_empty()).collect()
+}
+
+impl Manifest {
+    fn read(&mut self, text: &str) {
+        for line in text.lines() {
+            let mut words = line.split(' ');
+            let (Some(kind), Some(key)) = (words.next(), words.next()) else { continue };
+            let rest: Vec<&str> = words.collect();
+            let key = key.to_string();
+            match kind {
+                "file" if rest.len() == 4 => {
+                    self.managed.insert(key, (format!("file {}", rest[3]), permissions(&rest[..3])));
+                }
+                "dir" => {
+                    self.managed.insert(key, ("dir".to_string(), permissions(&rest)));
+                }
+                "link" => {
+                    self.managed.insert(key, (format!("link {}", rest.join(" ")), String::new()));
+                }
+                "absent" => {
+                    self.absent.insert(key);
+                }
+                "host-bound" => {
+                    self.host_bound.insert(key);
+                }
+                "validate" | "reload" | "restart" => {
+                    self.handling.entry(key).or_default().insert(format!("{kind} {}", rest.join(" ")));
+                }
+                "unit" | "own-unit" => {
+                    self.units.insert(key, rest.first().unwrap_or(&"").to_string());
+                }
+                "setup" => self.setup = Some(key),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// `0644 root root` → `0644 root:root`.
+fn permissions(words: &[&str]) -> String {
+    match words {
+        [mode, owner, group] => format!("{mode} {owner}:{group}"),
+        _ => words.join(" "),
+    }
+}
+
+/// What changed from `old` to `new`, in a fixed order.
+pub fn differences(old: &Snapshot, new: &Snapshot) -> Vec<Difference> {
+    let mut found = Vec::new();
+    let empty = BTreeSet::new();
+    for field in crate::deb::control::RELATIONS.map(RelationField::control_name) {
+        let (before, after) = (old.relations.get(field).unwrap_or(&empty), new.relations.get(field).unwrap_or(&empty));
+        if before != after {
+            found.push(Difference::Relations {
+                field: field.to_string(),
+                added: after.difference(before).cloned().collect(),
+                removed: before.difference(after).cloned().collect(),
+            });
+        }
+    }
+    for (key, before, after) in pairs(&old.manifest.managed, &new.manifest.managed) {
+        let path = key.clone();
+        found.extend(match (before, after) {
+            (None, _) => Some(Difference::PathAdded { path }),
+            (_, None) => Some(Difference::PathRemoved { path }),
+            (Some(a), Some(b)) if a.0 != b.0 => Some(Difference::PathChanged { path }),
+            (Some(a), Some(b)) if a.1 != b.1 => Some(Difference::Permissions { path, from: a.1.clone(), to: b.1.clone() }),
+            _ => None,
+        });
+    }
+    for (key, before, after) in pairs(&old.paths, &new.paths) {
+        let path = key.clone();
+        found.extend(match (before, after) {
+            (None, _) => Some(Difference::PathAdded { path }),
+            (_, None) => Some(Difference::PathRemoved { path }),
+            (Some(a), Some(b)) if a.0 != b.0 => Some(Difference::PathChanged { path }),
+            (Some(a), Some(b)) if a.1 != b.1 => {
+                Some(Difference::Permissions { path, from: format!("{:04o}", a.1), to: format!("{:04o}", b.1) })
+            }
+            _ => None,
+        });
+    }
+    let toggled = |a: &BTreeSet<String>, b: &BTreeSet<String>| -> Vec<(String, bool)> {
+        a.symmetric_difference(b).map(|path| (path.clone(), b.contains(path))).collect()
+    };
+    for (path, now) in toggled(&old.manifest.absent, &new.manifest.absent) {
+        found.push(Difference::KeptAway { path, now });
+    }
+    for (path, now) in toggled(&old.manifest.host_bound, &new.manifest.host_bound) {
+        found.push(Difference::HostBound { path, now });
+    }
+    for (path, before, after) in pairs(&old.manifest.handling, &new.manifest.handling) {
+        // With a path that comes or goes, how it is handled does too.
+        let there = |snapshot: &Snapshot| {
+            snapshot.manifest.managed.contains_key(path) || snapshot.manifest.absent.contains(path)
+        };
+        if before != after && there(old) && there(new) {
+            found.push(Difference::Handling { path: path.clone() });
+        }
+    }
+    for (unit, before, after) in pairs(&old.manifest.units, &new.manifest.units) {
+        if before != after {
+            found.push(Difference::Unit { unit: unit.clone(), from: before.cloned(), to: after.cloned() });
+        }
+    }
+    for (name, before, after) in [
+        ("setup", &old.manifest.setup, &new.manifest.setup),
+        ("teardown", &old.teardown, &new.teardown),
+    ] {
+        if before != after {
+            found.push(Difference::Fragment { name: name.to_string() });
+        }
+    }
+    for (name, before, after) in pairs(&old.members, &new.members) {
+        if before != after {
+            found.push(Difference::Member { name: name.clone() });
+        }
+    }
+    for (name, before, after) in pairs(&old.fields, &new.fields) {
+        if before != after {
+            found.push(match name.as_str() {
+                "Description" => Difference::Description,
+                _ => Difference::Field { name: name.clone() },
+            });
+        }
+    }
+    found
+}
+
+/// The keys of both maps in order, with the value on either side.
+fn pairs<'m, V>(
+    old: &'m BTreeMap<String, V>,
+    new: &'m BTreeMap<String, V>,
+) -> impl Iterator<Item = (&'m String, Option<&'m V>, Option<&'m V>)> {
+    let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    keys.into_iter().map(|key| (key, old.get(key), new.get(key)))
+}

@@ -17,18 +17,37 @@ pub struct Change {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
     /// New in the tree.
-    Added { version: String },
+    Added {
+        version: String,
+    },
     /// Back in the tree: its tombstone, or an earlier life, is `from`.
-    Returned { from: String, version: String },
-    Changed { from: String, version: String },
+    Returned {
+        from: String,
+        version: String,
+    },
+    Changed {
+        from: String,
+        version: String,
+    },
     /// Left the tree: published once more as an empty package.
-    Tombstone { from: String, version: String },
+    Tombstone {
+        from: String,
+        version: String,
+    },
     /// A package of the site's own is no longer in packages/. It has no tombstone: its content and its versions are
     /// not debrole's to continue, so machines keep what they have installed.
-    Left { version: String },
+    Left {
+        version: String,
+    },
     /// The same bytes, listed for other releases than before.
-    Relisted { version: String, added: Vec<Codename>, removed: Vec<Codename> },
-    Unchanged { version: String },
+    Relisted {
+        version: String,
+        added: Vec<Codename>,
+        removed: Vec<Codename>,
+    },
+    Unchanged {
+        version: String,
+    },
 }
 
 impl Change {
@@ -99,31 +118,65 @@ impl fmt::Display for Detail {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Difference {
     /// A relation field (`Depends`): relations that came and went.
-    Relations { field: String, added: Vec<String>, removed: Vec<String> },
+    Relations {
+        field: String,
+        added: Vec<String>,
+        removed: Vec<String>,
+    },
     /// Another control field has another value.
-    Field { name: String },
+    Field {
+        name: String,
+    },
     /// The extended description or the synopsis.
     Description,
-    PathAdded { path: String },
-    PathRemoved { path: String },
+    PathAdded {
+        path: String,
+    },
+    PathRemoved {
+        path: String,
+    },
     /// Its content, kind or target is another.
-    PathChanged { path: String },
+    PathChanged {
+        path: String,
+    },
     /// `mode 0644 → 0600, owner root:root → www-data:www-data`.
-    Permissions { path: String, from: String, to: String },
+    Permissions {
+        path: String,
+        from: String,
+        to: String,
+    },
     /// `[[absent]]`: kept away from now on, or no longer.
-    KeptAway { path: String, now: bool },
+    KeptAway {
+        path: String,
+        now: bool,
+    },
     /// The file needs a host package from now on, or no longer.
-    HostBound { path: String, now: bool },
+    HostBound {
+        path: String,
+        now: bool,
+    },
     /// What validates it, or what is reloaded or restarted for it.
-    Handling { path: String },
+    Handling {
+        path: String,
+    },
     /// The state that a unit is kept in; None: not ours to say.
-    Unit { unit: String, from: Option<String>, to: Option<String> },
+    Unit {
+        unit: String,
+        from: Option<String>,
+        to: Option<String>,
+    },
     /// The role's `setup` or `teardown`.
-    Fragment { name: String },
+    Fragment {
+        name: String,
+    },
     /// A member of control.tar: `postinst`.
-    Member { name: String },
+    Member {
+        name: String,
+    },
     /// Took over files from a package: what Breaks and Replaces were generated for.
-    TookOver { from: String },
+    TookOver {
+        from: String,
+    },
 }
 
 impl fmt::Display for Difference {

@@ -213,7 +213,9 @@ pub fn differences(old: &Snapshot, new: &Snapshot) -> Vec<Difference> {
             (None, _) => Some(Difference::PathAdded { path }),
             (_, None) => Some(Difference::PathRemoved { path }),
             (Some(a), Some(b)) if a.0 != b.0 => Some(Difference::PathChanged { path }),
-            (Some(a), Some(b)) if a.1 != b.1 => Some(Difference::Permissions { path, from: a.1.clone(), to: b.1.clone() }),
+            (Some(a), Some(b)) if a.1 != b.1 => {
+                Some(Difference::Permissions { path, from: a.1.clone(), to: b.1.clone() })
+            }
             _ => None,
         });
     }
@@ -252,10 +254,9 @@ pub fn differences(old: &Snapshot, new: &Snapshot) -> Vec<Difference> {
             found.push(Difference::Unit { unit: unit.clone(), from: before.cloned(), to: after.cloned() });
         }
     }
-    for (name, before, after) in [
-        ("setup", &old.manifest.setup, &new.manifest.setup),
-        ("teardown", &old.teardown, &new.teardown),
-    ] {
+    for (name, before, after) in
+        [("setup", &old.manifest.setup, &new.manifest.setup), ("teardown", &old.teardown, &new.teardown)]
+    {
         if before != after {
             found.push(Difference::Fragment { name: name.to_string() });
         }

@@ -53,8 +53,7 @@ pub fn draft(input: Input<'_>) -> Result<Draft<'_>, Vec<Diagnostic>> {
     let site = site::publish(input.model, input.plans, input.previous, &mut wrong);
 
     let mut wanted = wanted(&input);
-    let errors: Vec<Diagnostic> =
-        wanted.par_iter_mut().filter_map(|wanted| hash(input.model, wanted).err()).collect();
+    let errors: Vec<Diagnostic> = wanted.par_iter_mut().filter_map(|wanted| hash(input.model, wanted).err()).collect();
     wrong.extend(errors);
 
     // Who ships what from now on, to see what moved.
@@ -180,7 +179,10 @@ fn check_prefix(input: &Input<'_>, wrong: &mut Vec<Diagnostic>) {
             wrong.push(
                 Diagnostic::new(
                     &rules::prefix_changed::RULE,
-                    format!("the published fleet has the prefix {prefix:?}, the tree has {:?}", input.model.fleet.prefix.as_str()),
+                    format!(
+                        "the published fleet has the prefix {prefix:?}, the tree has {:?}",
+                        input.model.fleet.prefix.as_str()
+                    ),
                 )
                 .at(input.model.fleet.span, "")
                 .help(format!("put back `prefix = \"{prefix}\"`"))
@@ -348,20 +350,20 @@ fn keep<'a>(wanted: &mut Wanted<'a>) {
             _ => record.content == run.content_hash,
         };
         let candidates = || wanted.published.iter().filter(right);
-        let Some(record) = candidates()
-            .find(|record| record.releases.contains(&run.releases[0]))
-            .or_else(|| candidates().next_back())
+        let Some(record) =
+            candidates().find(|record| record.releases.contains(&run.releases[0])).or_else(|| candidates().next_back())
         else {
             return;
         };
-        let lower = |other: &PackageRecord| {
-            version::compare(&record.version, &other.version).is_none_or(|order| order.is_lt())
-        };
+        let lower =
+            |other: &PackageRecord| version::compare(&record.version, &other.version).is_none_or(|order| order.is_lt());
         let was_higher = |other: &&&PackageRecord| overlap(&other.releases, &run.releases) && lower(other);
         if wanted.published.iter().any(|other| was_higher(&other)) {
             return;
         }
-        if kept.last().is_some_and(|last| version::compare(&last.version, &record.version).is_none_or(|order| order.is_ge()))
+        if kept
+            .last()
+            .is_some_and(|last| version::compare(&last.version, &record.version).is_none_or(|order| order.is_ge()))
         {
             return;
         }
@@ -415,12 +417,17 @@ fn kept_outcome<'a>(wanted: &Wanted<'a>) -> Outcome<'a> {
     added.extend(now.difference(&before).map(|release| (*release).clone()));
     removed.extend(before.difference(&now).map(|release| (*release).clone()));
     let version = newest(&wanted.published);
-    let relisted = records.iter().any(|record| !wanted.published.contains(&record)) || records.len() != wanted.published.len();
+    let relisted =
+        records.iter().any(|record| !wanted.published.contains(&record)) || records.len() != wanted.published.len();
     let what = match relisted {
         true => What::Relisted { version, added: added.into_iter().collect(), removed: removed.into_iter().collect() },
         false => What::Unchanged { version },
     };
-    Outcome { change: Change { name: wanted.name.clone(), kind: wanted.kind, what, details: Vec::new() }, kept: records, jobs: Vec::new() }
+    Outcome {
+        change: Change { name: wanted.name.clone(), kind: wanted.kind, what, details: Vec::new() },
+        kept: records,
+        jobs: Vec::new(),
+    }
 }
 
 /// The base version of the newest of these records, for people.
@@ -465,8 +472,7 @@ fn new_outcome<'a>(
                 }
             },
         };
-        let took_over =
-            moving.iter().map(|relation| Difference::TookOver { from: relation.0[0].name.to_string() });
+        let took_over = moving.iter().map(|relation| Difference::TookOver { from: relation.0[0].name.to_string() });
         let differences: Vec<Difference> = differences.into_iter().chain(took_over).collect();
         let items = match run.kind {
             PackageKind::Tombstone => vec![format!(
@@ -529,7 +535,11 @@ fn new_outcome<'a>(
         }
         _ => Vec::new(),
     };
-    Ok(Outcome { change: Change { name: wanted.name.clone(), kind: wanted.kind, what, details }, kept: Vec::new(), jobs })
+    Ok(Outcome {
+        change: Change { name: wanted.name.clone(), kind: wanted.kind, what, details },
+        kept: Vec::new(),
+        jobs,
+    })
 }
 
 impl Wanted<'_> {

@@ -56,14 +56,13 @@ pub fn relation(name: &PackageName, operator: Comparison, version: String) -> Re
 /// One relation a package, sorted: of several the one with the highest version, which holds the others.
 pub fn merge(relations: impl IntoIterator<Item = Relation>) -> Vec<Relation> {
     let mut by_name: BTreeMap<PackageName, Relation> = BTreeMap::new();
-    let version = |relation: &Relation| {
-        relation.0[0].version.as_ref().map_or_else(String::new, |(_, version)| version.clone())
-    };
+    let version =
+        |relation: &Relation| relation.0[0].version.as_ref().map_or_else(String::new, |(_, version)| version.clone());
     for relation in relations {
         let name = relation.0[0].name.clone();
-        let lower = by_name
-            .get(&name)
-            .is_none_or(|known| version::compare(&version(known), &version(&relation)).is_none_or(|order| order.is_lt()));
+        let lower = by_name.get(&name).is_none_or(|known| {
+            version::compare(&version(known), &version(&relation)).is_none_or(|order| order.is_lt())
+        });
         if lower {
             by_name.insert(name, relation);
         }

@@ -25,7 +25,8 @@ pub fn members(bytes: &[u8]) -> Result<Vec<(String, usize)>, String> {
     let mut rest = bytes.strip_prefix(MAGIC).ok_or("it is not an ar archive, so not a .deb (deb(5))")?;
     let mut found = Vec::new();
     while !rest.is_empty() {
-        let (header, body) = rest.split_at_checked(HEADER).ok_or("it ends inside a member's header: a part is missing")?;
+        let (header, body) =
+            rest.split_at_checked(HEADER).ok_or("it ends inside a member's header: a part is missing")?;
         if &header[58..60] != b"`\n" {
             return Err("a member's header is broken".into());
         }

@@ -74,7 +74,11 @@ pub(super) fn text(package: &Package<'_>, stamp: Option<(&Stamp<'_>, u64)>) -> R
     field(&mut out, "Description", &content.summary)?;
     out.push_str(&extended_description(&content.description));
     for (name, value) in &content.fields {
-        if let Some(own) = OWN.iter().chain(RELATIONS.map(RelationField::control_name).iter()).find(|own| own.eq_ignore_ascii_case(name)) {
+        if let Some(own) = OWN
+            .iter()
+            .chain(RELATIONS.map(RelationField::control_name).iter())
+            .find(|own| own.eq_ignore_ascii_case(name))
+        {
             return Err(Unwritable(format!("the control field {own} is not one that can be added")));
         }
         if name != "Multi-Arch" {

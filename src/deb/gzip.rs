@@ -58,7 +58,12 @@ mod tests {
 
     #[test]
     fn a_used_compressor_writes_what_a_new_one_writes() {
-        let texts = [Vec::new(), b"x".to_vec(), vec![7; 200_000], (0..100_000u32).flat_map(|i| (i * i).to_le_bytes()).collect()];
+        let texts = [
+            Vec::new(),
+            b"x".to_vec(),
+            vec![7; 200_000],
+            (0..100_000u32).flat_map(|i| (i * i).to_le_bytes()).collect(),
+        ];
         for level in [Level::Package, Level::Best] {
             for text in texts.iter().chain(texts.iter().rev()) {
                 let here = compress(text, level);

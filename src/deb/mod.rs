@@ -153,10 +153,9 @@ impl Package<'_> {
         let mut entries = self.content.entries.clone();
         let changelog = gzip::compress(stamp.changelog.as_bytes(), gzip::Level::Best);
         entries.insert(self.document("changelog.gz")?, Entry::File { mode: 0o644, bytes: changelog.into() });
-        entries.entry(self.document("copyright")?).or_insert_with(|| Entry::File {
-            mode: 0o644,
-            bytes: Arc::from(self.copyright.as_bytes()),
-        });
+        entries
+            .entry(self.document("copyright")?)
+            .or_insert_with(|| Entry::File { mode: 0o644, bytes: Arc::from(self.copyright.as_bytes()) });
         let mut parents = BTreeSet::new();
         for path in entries.keys() {
             let mut below = path.parent();

@@ -34,8 +34,12 @@ pub enum Found {
         /// Where `keep` asked for it: the bytes, up to 1 MiB of them.
         bytes: Option<Vec<u8>>,
     },
-    Symlink { target: String },
-    Directory { mode: u32 },
+    Symlink {
+        target: String,
+    },
+    Directory {
+        mode: u32,
+    },
     /// A hard link, device or pipe.
     Other,
 }
@@ -90,8 +94,8 @@ pub fn read(bytes: &[u8], keep: impl Fn(&str) -> bool) -> Result<Contents, Strin
     let mut tar = tar::Archive::new(Limited { inner: tar.into_inner(), left: DATA_LIMIT });
     for entry in tar.entries().map_err(|error| format!("data.tar: {error}"))? {
         let mut entry = entry.map_err(|error| format!("data.tar: {error}"))?;
-        let name = String::from_utf8(entry.path_bytes().into_owned())
-            .map_err(|_| "a path in it is not UTF-8".to_string())?;
+        let name =
+            String::from_utf8(entry.path_bytes().into_owned()).map_err(|_| "a path in it is not UTF-8".to_string())?;
         let Some(path) = absolute(&name)? else { continue };
         let mode = entry.header().mode().map_err(|error| format!("{path}: {error}"))? & 0o7777;
         let kind = entry.header().entry_type();

@@ -47,6 +47,14 @@ impl<T> Spanned<T> {
         Spanned { value: &self.value, span: self.span }
     }
 }
+impl<T: AsRef<str>> Spanned<T> {
+    /// The place of a part of the text, for values with a grammar of their own. Where the source spells the text
+    /// differently from what it means (TOML escapes), there is no such place, and it is the whole value's.
+    pub fn part(&self, range: std::ops::Range<usize>) -> Span {
+        let written = (self.span.end - self.span.start) as usize;
+        if written == self.value.as_ref().len() { self.span.within(range) } else { self.span }
+    }
+}
 impl<T: PartialEq> PartialEq for Spanned<T> {
     fn eq(&self, other: &Self) -> bool {
         self.value == other.value
@@ -93,6 +101,10 @@ impl Sources {
     }
     pub fn text(&self, file: FileId) -> &str {
         &self.files[file.0 as usize].text
+    }
+    /// The text, shared.
+    pub fn shared_text(&self, file: FileId) -> Arc<str> {
+        self.files[file.0 as usize].text.clone()
     }
     pub fn snippet(&self, span: Span) -> &str {
         self.text(span.file).get(span.start as usize..span.end as usize).unwrap_or("")

@@ -5,7 +5,8 @@
 pub mod render;
 pub mod rules;
 
-use crate::source::Span;
+use crate::source::{Sources, Span};
+use std::path::Path;
 
 /// A rule that a tree, a key or a repository can break. Its code is stable: scripts and people quote it.
 #[derive(Debug)]
@@ -87,4 +88,15 @@ impl Diagnostic {
     pub fn is_error(&self) -> bool {
         self.rule.severity == Severity::Error
     }
+}
+
+/// Sorts by file, place and code, and drops what is said twice. Diagnostics without a file come first.
+pub fn sort(diagnostics: &mut Vec<Diagnostic>, sources: &Sources) {
+    fn key<'a>(d: &'a Diagnostic, sources: &'a Sources) -> (Option<&'a Path>, u32, u32, &'static str, &'a str) {
+        let span = d.primary.as_ref().map(|label| label.span);
+        let file = span.map(|span| sources.path(span.file)).or(d.path.as_deref());
+        (file, span.map_or(0, |s| s.start), span.map_or(0, |s| s.end), d.rule.code, &d.message)
+    }
+    diagnostics.sort_by(|a, b| key(a, sources).cmp(&key(b, sources)));
+    diagnostics.dedup_by(|a, b| key(a, sources) == key(b, sources));
 }

@@ -1,5 +1,9 @@
 //! Relations between packages (Debian Policy 7.1): `a (>= 1) | b, c:any`.
 
+mod parse;
+
+pub use parse::{RelationError, RelationErrorKind, check_version, parse};
+
 use crate::names::PackageName;
 use std::fmt;
 
@@ -74,6 +78,8 @@ pub enum Comparison {
 }
 
 impl Comparison {
+    pub const ALL: [Comparison; 5] =
+        [Self::Earlier, Self::EarlierOrEqual, Self::Exactly, Self::LaterOrEqual, Self::Later];
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Earlier => "<<",
@@ -89,7 +95,7 @@ impl Comparison {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Possibility {
     pub name: PackageName,
-    /// `any`, `native` or an architecture (deb-control(5)).
+    /// `any` or an architecture (deb-control(5)).
     pub qualifier: Option<String>,
     /// The version's text is a valid Debian version.
     pub version: Option<(Comparison, String)>,

@@ -1,0 +1,106 @@
+//! `hosts/<fqdn>.toml` → [`Host`].
+
+use super::content::{self, Site};
+use super::text::duplicates;
+use super::{Facts, role, values};
+use crate::diagnostics::{Diagnostic, rules};
+use crate::model::Host;
+use crate::names::HostName;
+use crate::schema::{Texts, ast};
+use crate::source::{Sources, Spanned};
+use crate::tree::Definition;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+/// What could be made of the host; None where it has no valid release.
+pub fn resolve(
+    name: &str,
+    definition: &Definition,
+    ast: &ast::Host,
+    facts: &Facts,
+    sources: &Sources,
+    out: &mut Vec<Diagnostic>,
+) -> Option<Host> {
+    let host = HostName::parse(name).ok()?;
+    let mut site = Site {
+        facts,
+        definition,
+        sources,
+        folder: format!("hosts/{name}"),
+        package: facts.prefix.as_ref().map(|prefix| format!("{prefix}-host-{name}")),
+        used: BTreeSet::new(),
+    };
+    let summary = ast.summary.as_ref().filter(|text| role::synopsis(text, out));
+    let roles = ast.roles.as_ref().map(|list| role::role_names(list, facts, out)).unwrap_or_default();
+    let release =
+        ast.release.as_ref().and_then(|text| role::release(text, facts, out).map(|r| Spanned::new(r, text.span)));
+    let addresses = ast.addresses.as_ref().map(|list| parse_addresses(list, out)).unwrap_or_default();
+    let values = values::resolve(ast.values.as_ref(), "host", values::HOST_BUILT_IN, out);
+    let content = content::resolve(&ast.content, &mut site, out);
+    content::clashes(&content, out);
+    content::unused(&site, out);
+    Some(Host {
+        name: Spanned::new(host, ast.span),
+        summary: summary.map(|text| text.value.clone()),
+        roles,
+        release: release?,
+        addresses,
+        values,
+        content,
+    })
+}
+
+fn parse_addresses(list: &Texts, out: &mut Vec<Diagnostic>) -> Vec<Spanned<IpAddr>> {
+    duplicates(list, "the address", out);
+    let mut addresses: Vec<Spanned<IpAddr>> = Vec::new();
+    for item in &list.value {
+        let parsed = item.value.parse::<IpAddr>();
+        let (message, help) = match parsed {
+            Ok(ip) if ip.is_loopback() || ip.is_unspecified() || ip.is_multicast() => (
+                format!("{ip} is not the address of one machine"),
+                "write an address that other machines reach it at".to_owned(),
+            ),
+            Ok(ip) => {
+                let address = Spanned::new(ip, item.span);
+                if !addresses.contains(&address) {
+                    addresses.push(address);
+                }
+                continue;
+            }
+            Err(_) => {
+                let help = match item.value.split_once('/') {
+                    Some((address, _)) if address.parse::<IpAddr>().is_ok() => {
+                        format!("write it without the network's length: \"{address}\"")
+                    }
+                    _ => "write an IPv4 or IPv6 address, such as \"192.0.2.10\" or \"2001:db8::10\"".to_owned(),
+                };
+                (format!("\"{}\" is not an IP address", item.value.escape_debug()), help)
+            }
+        };
+        out.push(Diagnostic::new(&rules::invalid_address::RULE, message).at(item.span, "").help(help));
+    }
+    addresses
+}
+
+/// Addresses that two hosts have.
+pub fn addresses(hosts: &BTreeMap<HostName, Host>, out: &mut Vec<Diagnostic>) {
+    let mut seen: BTreeMap<IpAddr, (&HostName, &Spanned<IpAddr>)> = BTreeMap::new();
+    for (name, host) in hosts {
+        for address in &host.addresses {
+            match seen.get(&address.value) {
+                Some((other, first)) => out.push(
+                    Diagnostic::new(
+                        &rules::address_used_twice::RULE,
+                        format!("{} is the address of {other} and of {name}", address.value),
+                    )
+                    .at(address.span, "here")
+                    .also(first.span, format!("and here, of {other}"))
+                    .help("give each machine its own"),
+                ),
+                None => {
+                    seen.insert(address.value, (name, address));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! AST → [`Model`]: every name looked up, every value checked. All errors of all files are found in one go; a
+//! model is only given where there are none.
+
+mod command;
+mod content;
+mod fleet;
+mod graph;
+mod host;
+mod paths;
+mod relations;
+mod role;
+mod text;
+mod units;
+mod values;
+
+use crate::diagnostics::{Diagnostic, Severity, rules};
+use crate::model::Model;
+use crate::names::{Codename, Prefix};
+use crate::schema::{self, Table, ast};
+use crate::source::Sources;
+use crate::tree::{Definition, Tree};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What every file's check may need to know of the others.
+pub(crate) struct Facts {
+    /// None where debrole.toml has no valid one: then nothing that depends on it is checked.
+    prefix: Option<Prefix>,
+    /// The fleet's releases; None where debrole.toml has none that are valid.
+    releases: Option<Vec<Codename>>,
+    /// The keys of `[fleet]` values and `[host_values]`.
+    roles: BTreeSet<String>,
+    hosts: BTreeSet<String>,
+    /// Names that some role or host provides, and those of the site's own packages.
+    provided: BTreeSet<String>,
+}
+
+/// Parses and checks the whole tree.
+pub fn resolve(tree: &mut Tree) -> (Option<Model>, Vec<Diagnostic>) {
+    let mut out = Vec::new();
+    let debrole = tree.debrole.map(|file| {
+        let (ast, errors) = schema::parse::<ast::Debrole>(file, tree.sources.text(file));
+        out.extend(errors);
+        ast
+    });
+    let roles = parse_all::<ast::Role>(&tree.sources, &tree.roles, &mut out);
+    let hosts = parse_all::<ast::Host>(&tree.sources, &tree.hosts, &mut out);
+    let fleet = debrole.as_ref().map(|ast| fleet::resolve(ast, &mut out));
+
+    // A role's name has no dot in it, a host's at least one.
+    let unread = |host: bool| tree.unread.iter().filter(move |name| name.contains('.') == host).cloned();
+    let facts = Facts {
+        prefix: fleet.as_ref().and_then(|f| f.prefix.clone()),
+        releases: fleet.as_ref().and_then(|f| f.codenames.clone()),
+        roles: tree.roles.keys().cloned().chain(unread(false)).collect(),
+        hosts: tree.hosts.keys().cloned().chain(unread(true)).collect(),
+        provided: relations::provided(
+            roles.values().map(|(_, ast)| ast.contents()).chain(hosts.values().map(|(_, ast)| vec![&ast.content])),
+            &tree.packages,
+        ),
+    };
+
+    let resolved: Vec<_> = roles
+        .par_iter()
+        .map(|(name, (definition, ast))| {
+            let mut errors = Vec::new();
+            let role = role::resolve(name, definition, ast, &facts, &tree.sources, &mut errors);
+            (role, errors)
+        })
+        .collect();
+    let mut model_roles = BTreeMap::new();
+    for (role, errors) in resolved {
+        out.extend(errors);
+        if let Some(role) = role {
+            model_roles.insert(role.name.value.clone(), role);
+        }
+    }
+    let resolved: Vec<_> = hosts
+        .par_iter()
+        .map(|(name, (definition, ast))| {
+            let mut errors = Vec::new();
+            let host = host::resolve(name, definition, ast, &facts, &tree.sources, &mut errors);
+            (host, errors)
+        })
+        .collect();
+    let mut model_hosts = BTreeMap::new();
+    for (host, errors) in resolved {
+        out.extend(errors);
+        if let Some(host) = host {
+            model_hosts.insert(host.name.value.clone(), host);
+        }
+    }
+    graph::check(&model_roles, &model_hosts, &facts, &mut out);
+    host::addresses(&model_hosts, &mut out);
+
+    // A file with a syntax error was understood in part only: what else seems wrong in it may not be.
+    let garbled: BTreeSet<_> = out
+        .iter()
+        .filter(|d| [&rules::toml_syntax::RULE, &rules::duplicate_key::RULE].iter().any(|r| std::ptr::eq(*r, d.rule)))
+        .filter_map(|d| d.primary.as_ref().map(|label| label.span.file))
+        .collect();
+    let is_syntax =
+        |d: &Diagnostic| d.rule.code == rules::toml_syntax::RULE.code || d.rule.code == rules::duplicate_key::RULE.code;
+    out.retain(|d| is_syntax(d) || d.primary.as_ref().is_none_or(|label| !garbled.contains(&label.span.file)));
+    crate::diagnostics::sort(&mut out, &tree.sources);
+
+    let model = fleet.and_then(|f| f.fleet).map(|fleet| Model {
+        fleet,
+        roles: model_roles,
+        hosts: model_hosts,
+        site_packages: tree.packages.clone(),
+    });
+    let failed = out.iter().any(|d| d.rule.severity == Severity::Error);
+    (model.filter(|_| !failed), out)
+}
+
+/// Each definition with its AST, by name.
+type Parsed<'a, T> = BTreeMap<&'a str, (&'a Definition, T)>;
+
+fn parse_all<'a, T: Table + Send>(
+    sources: &Sources,
+    definitions: &'a BTreeMap<String, Definition>,
+    out: &mut Vec<Diagnostic>,
+) -> Parsed<'a, T> {
+    let parsed: Vec<_> = definitions
+        .par_iter()
+        .map(|(name, definition)| {
+            let (ast, errors) = schema::parse::<T>(definition.toml, sources.text(definition.toml));
+            (name.as_str(), definition, ast, errors)
+        })
+        .collect();
+    let mut map = BTreeMap::new();
+    for (name, definition, ast, errors) in parsed {
+        out.extend(errors);
+        map.insert(name, (definition, ast));
+    }
+    map
+}
+
+impl ast::Role {
+    /// The common part and those of the releases.
+    fn contents(&self) -> Vec<&ast::Content> {
+        let releases = self.release.iter().flat_map(|named| named.0.iter().map(|(_, part)| &part.content));
+        std::iter::once(&self.content).chain(releases).collect()
+    }
+}

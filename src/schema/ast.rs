@@ -1,0 +1,368 @@
+//! The tables of the schema, with the documentation that the reference page and editors show.
+
+use super::decode::{
+    Decode, Decoder, Flag, Many, Named, Number, One, Scalars, Text, TextOrTexts, Texts, Toml, ValueTable,
+};
+use super::meta::{Field, Options, Table, TableMeta, schema};
+use crate::source::Span;
+
+schema! {
+    /// The fleet: what is common to all its machines. One file, at the root of the tree.
+    table Debrole("debrole.toml") {
+        /// The version of this schema. A later debrole that changes the meaning of a key will use another number
+        /// and still read this one.
+        schema: Number { required: true, example: "1", range: Some((1, 1)) },
+        /// Who runs the fleet, how its packages are named, and where machines fetch them.
+        fleet: One<Fleet> { required: true },
+        /// A Debian release that machines of the fleet run; one table for each, at least one. The repository gets a
+        /// suite of the same name. `[release.bookworm]` alone is enough for a release of Debian.
+        release: Named<Release> { required: true },
+        /// Values that templates of every role and host read as `fleet.NAME`. Strings, numbers, booleans, lists and
+        /// tables. A name is letters, digits and `_`, and is none of the keys of `[fleet]`.
+        values: ValueTable { example: "{ smarthost = \"mail.example.org\" }" },
+        /// Defaults of `host.NAME` for templates, for every machine. A role's `[values]` and a host's `[values]`
+        /// take precedence, the host's most of all.
+        host_values: ValueTable { example: "{ timezone = \"UTC\" }" },
+    }
+
+    /// The fleet itself.
+    table Fleet("[fleet]") {
+        /// What the names of all packages of the fleet begin with: `pg` makes `pg-role-web`, `pg-runtime`,
+        /// `/usr/share/pg`. Choose it once: another prefix makes another fleet.
+        prefix: Text {
+            required: true, example: "\"pg\"", pattern: "^[a-z][a-z0-9]{1,15}$",
+            source: "Debian Policy 5.6.7 (package names); 2 to 16 characters, so that generated names stay short"
+        },
+        /// `Origin` of the repository's Release files; unattended-upgrades and apt pinning select the fleet's
+        /// packages by it. It can't change once published: apt on every machine refuses a repository whose origin
+        /// changed.
+        origin: Text {
+            required: true, example: "\"Example Project\"", pattern: "^[^\\x00-\\x1f:,]{1,100}$",
+            source: "apt-secure(8); `:` and `,` separate the parts of unattended-upgrades' patterns"
+        },
+        /// `Label` of the repository's Release files. As lasting as `origin`.
+        label: Text {
+            required: true, example: "\"Example Project\"", pattern: "^[^\\x00-\\x1f:,]{1,100}$",
+            source: "apt-secure(8)"
+        },
+        /// `Maintainer` of all generated packages: a name and a mail address that reach the people behind them.
+        maintainer: Text {
+            required: true, example: "\"Example Sysadmins <sysadmins@example.org>\"",
+            source: "Debian Policy 5.6.2"
+        },
+        /// Where machines fetch `repo-out/` from. A final slash is dropped.
+        uri: Text {
+            required: true, example: "\"http://apt.example.org\"", pattern: "^(https?|file)://?[^ ]+$",
+            source: "sources.list(5); RFC 3986"
+        },
+        /// The fleet's home page, `Homepage` of all generated packages.
+        homepage: Text { example: "\"https://example.org\"", source: "Debian Policy 5.6.23" },
+        /// The architectures of the fleet's machines. The generated packages are `Architecture: all`; they are
+        /// indexed for each of these.
+        architectures: Texts { required: true, example: "[\"amd64\"]", source: "Debian Policy 11.1; `dpkg-architecture -L`" },
+        /// How long after it was signed the repository is valid: after that, machines refuse it, so that nobody can
+        /// hold them on an old state. Rebuild (a timer does) well before. A number and `h`, `d` or `w`.
+        valid_for: Text {
+            default: "\"10d\"", example: "\"10d\"", pattern: "^[0-9]+[hdw]$",
+            source: "apt-secure(8), `Valid-Until`; at least 1d, at most 90d"
+        },
+        /// Fingerprint of the key that signs the repository: 40 hexadecimal digits; spaces don't count. Without it,
+        /// the only secret key below `keys/` signs.
+        key: Text { example: "\"0123 4567 89AB CDEF 0123 4567 89AB CDEF 0123 4567\"", source: "RFC 9580 5.5.4.2" },
+    }
+
+    /// One Debian release.
+    table Release("[release.NAME]") {
+        /// The number of the release: its packages' versions carry it (`+deb12`) where they differ between
+        /// releases. Known for bookworm (12), trixie (13) and forky (14); any other needs it. Two releases can't
+        /// have the same.
+        version: Number { default: "what Debian says, for the releases that it has", example: "12", range: Some((1, 9999)) },
+        /// Debian's archive for this release: NAME and NAME-updates are read from it.
+        mirror: Text { default: "\"http://deb.debian.org/debian\"", example: "\"http://deb.debian.org/debian\"", source: "sources.list(5)" },
+        /// Debian's security archive: NAME-security is read from it. An empty string: there is none.
+        security: Text {
+            default: "\"http://security.debian.org/debian-security\"",
+            example: "\"http://security.debian.org/debian-security\"", source: "sources.list(5)"
+        },
+        /// The archive areas that the fleet uses.
+        components: Texts { default: "[\"main\"]", example: "[\"main\", \"contrib\"]", source: "Debian Policy 2.2" },
+    }
+
+    /// A role: what a machine is for. `roles/web.toml` becomes the package `pg-role-web`. The files that it ships
+    /// are in `roles/web/`. A role's name is lower case letters, digits and inner hyphens.
+    table Role("roles/ROLE.toml") {
+        /// One line that says what the role is: the package's synopsis. No final full stop, at most 80 characters.
+        summary: Text { required: true, example: "\"Public web front end\"", source: "Debian Policy 3.4.1" },
+        /// Paragraphs of plain text, an empty line between them: the package's extended description.
+        description: Text { default: "the summary", example: "\"nginx behind varnish.\"", source: "Debian Policy 3.4.2" },
+        /// Other roles that a machine with this role has, too: the package depends on theirs. No cycles.
+        includes: Texts { default: "[]", example: "[\"base\"]" },
+        /// The releases that the role is for. Machines of another release can't have it.
+        releases: Texts { default: "all of the fleet's", example: "[\"bookworm\"]" },
+        /// Defaults of the `host.NAME` values that the role's templates use. With a default for each, the role's
+        /// package alone makes the file; without, it needs the machine's `pg-host-…` package.
+        values: ValueTable { example: "{ workers = 4 }" },
+        /// What differs on one release. Lists are added to the common ones; a `[[file]]` and so on with the same
+        /// path, unit or name takes the place of the common one.
+        release: Named<RoleRelease>,
+        ..content: Content,
+    }
+
+    /// What a role has only on one Debian release: any of the keys below.
+    table RoleRelease("[release.NAME]") {
+        ..content: Content,
+    }
+
+    /// A machine, named by its fully qualified domain name: `hosts/web1.example.org.toml` becomes the package
+    /// `pg-host-web1.example.org`. The files that it ships are in `hosts/web1.example.org/`.
+    table Host("hosts/FQDN.toml") {
+        /// One line that says what the machine is.
+        summary: Text { default: "the machine's name and roles", example: "\"First web front end\"", source: "Debian Policy 3.4.1" },
+        /// The machine's roles. May be empty.
+        roles: Texts { required: true, example: "[\"web\"]" },
+        /// The Debian release that the machine runs, one of debrole.toml's.
+        release: Text { required: true, example: "\"bookworm\"" },
+        /// The machine's IP addresses: `host.ipv4`, `host.ipv6` and `host.addresses` in templates. No two machines
+        /// have the same.
+        addresses: Texts { default: "[]", example: "[\"192.0.2.10\", \"2001:db8::10\"]", source: "RFC 4291 for IPv6" },
+        /// `host.NAME` for the templates of the machine and of its roles.
+        values: ValueTable { example: "{ workers = 16 }" },
+        ..content: Content,
+    }
+
+    /// What a role and a host have in common.
+    ///
+    /// Relations are lists of strings, each in the syntax of Debian's control files: a package's name, alternatives
+    /// separated by `|`, a version in parentheses (`nginx (>= 1.22)`), an architecture qualifier (`python3:any`).
+    table Content("a role or host") {
+        /// Packages that must be configured before this one is unpacked. Rarely needed.
+        pre_depends: Texts { default: "[]", example: "[\"debconf (>= 0.5)\"]", source: "Debian Policy 7.2" },
+        /// The software: what apt installs with the role.
+        depends: Texts { default: "[]", example: "[\"nginx (>= 1.22) | apache2\", \"python3:any\"]", source: "Debian Policy 7.2" },
+        /// Packages that are installed with the role, but may be removed without it.
+        recommends: Texts { default: "[]", example: "[\"logrotate\"]", source: "Debian Policy 7.2" },
+        /// Packages that go well with the role; not installed with it.
+        suggests: Texts { default: "[]", example: "[\"goaccess\"]", source: "Debian Policy 7.2" },
+        /// Packages that are more useful with this one.
+        enhances: Texts { default: "[]", example: "[\"nginx\"]", source: "Debian Policy 7.2" },
+        /// Packages (of these versions) that stop working when this one is unpacked. No alternatives.
+        breaks: Texts { default: "[]", example: "[\"nginx (<< 1.22)\"]", source: "Debian Policy 7.3; deb-control(5)" },
+        /// Packages that can't be installed together with this one. No alternatives.
+        conflicts: Texts { default: "[]", example: "[\"apache2\"]", source: "Debian Policy 7.4" },
+        /// Packages whose files this one may take over. No alternatives.
+        replaces: Texts { default: "[]", example: "[\"old-web (<< 2)\"]", source: "Debian Policy 7.6" },
+        /// Virtual packages that this one is. No alternatives; of the version operators only `=`.
+        provides: Texts { default: "[]", example: "[\"httpd\"]", source: "Debian Policy 7.5" },
+        /// A fragment of POSIX sh for what no table covers. Run as root, with `set -e`, after files are in place and
+        /// before services start, when it changed or has not succeeded yet. It must be idempotent: running it twice
+        /// does what running it once does.
+        setup: Text { example: "\"getent group web >/dev/null || addgroup --system web\"", source: "Debian Policy 10.4" },
+        /// A fragment of POSIX sh, run as root before the role's files go: what undoes `setup`.
+        teardown: Text { example: "\"rm -rf /var/cache/web\"", source: "Debian Policy 10.4" },
+        /// Kernel parameters, each name in quotes: `\"net.ipv4.ip_forward\" = 1`. Becomes
+        /// `/etc/sysctl.d/60-PACKAGE.conf`.
+        sysctl: Scalars { example: "{ \"net.ipv4.ip_forward\" = 1 }", source: "sysctl.d(5)" },
+        /// Environment variables of logins and of systemd's user services. Becomes `/etc/profile.d/PACKAGE.sh` and
+        /// `/etc/environment.d/60-PACKAGE.conf`.
+        environment: Scalars { example: "{ EDITOR = \"vim\" }", source: "environment.d(5)" },
+        /// Files that are put on the machine.
+        file: Many<File>,
+        /// Symbolic links.
+        symlink: Many<Symlink>,
+        /// Directories, with their mode and owner.
+        directory: Many<Directory>,
+        /// The state of systemd units, of the role's own or of other packages.
+        service: Many<Service>,
+        /// systemd units of the role's own.
+        unit: Many<Unit>,
+        /// Cron jobs. A timer in `[[unit]]` is the other way.
+        cron: Many<Cron>,
+        /// Answers to questions of other packages, given before those are installed.
+        debconf: Many<Debconf>,
+        /// Paths that are kept away.
+        absent: Many<Absent>,
+    }
+
+    /// A file on the machine. What was there before is kept aside and put back when the role goes.
+    ///
+    /// ```toml
+    /// [[file]]
+    /// path     = "/etc/nginx/conf.d/pg-web.conf"
+    /// source   = "pg-web.conf"
+    /// template = true
+    /// validate = "nginx -t"
+    /// reload   = ["nginx.service"]
+    /// ```
+    table File("[[file]]") {
+        /// Where it is on the machine: absolute, without `.`, `..` and doubled slashes. With `directory`, the
+        /// directory below which the files land.
+        path: Text { required: true, example: "\"/etc/nginx/conf.d/pg-web.conf\"", pattern: "^/[A-Za-z0-9._+@:,=%/-]+$", source: "Debian Policy 9.1" },
+        /// What is in it, as text. Exactly one of `content`, `source` and `directory` is given.
+        content: Text { example: "\"hello\\n\"" },
+        /// The file in `roles/ROLE/` (a host: `hosts/FQDN/`) that it is a copy of. Any bytes, at most 64 MiB.
+        source: Text { example: "\"pg-web.conf\"" },
+        /// A folder in `roles/ROLE/`: every file in it lands below `path`.
+        directory: Text { example: "\"site\"" },
+        /// Whether the text is a template, rendered when the package is made: `{{ fleet.origin }}`,
+        /// `{{ host.fqdn }}`. A value that isn't there is an error.
+        template: Flag { default: "false", example: "true", source: "https://docs.rs/minijinja (Jinja2's syntax)" },
+        /// Permissions, as an octal number in quotes.
+        mode: Text { default: "\"0644\", or \"0755\" where the source is executable", example: "\"0640\"", pattern: "^[0-7]{3,4}$", source: "chmod(1), Debian Policy 10.9" },
+        /// Has to be true for a mode that hands out power: setuid, setgid, or writable by everybody.
+        special: Flag { default: "false", example: "true", source: "Debian Policy 10.9" },
+        /// The user that owns it. It must exist on the machine when the file is put there.
+        owner: Text { default: "\"root\"", example: "\"www-data\"", source: "useradd(8)" },
+        /// The group that owns it.
+        group: Text { default: "\"root\"", example: "\"adm\"", source: "groupadd(8)" },
+        /// Commands that must succeed before the file takes effect. They see an /etc with all new files in place.
+        /// Where one fails, the machine keeps its old configuration and says so.
+        validate: TextOrTexts { example: "\"nginx -t\"" },
+        /// Units that are reloaded when the file changed, appeared or went.
+        reload: Texts { default: "[]", example: "[\"nginx.service\"]", source: "systemctl(1), reload" },
+        /// Units that are restarted when the file changed, appeared or went.
+        restart: Texts { default: "[]", example: "[\"postgresql.service\"]", source: "systemctl(1), restart" },
+    }
+
+    /// A symbolic link.
+    ///
+    /// ```toml
+    /// [[symlink]]
+    /// path   = "/etc/nginx/sites-enabled/web"
+    /// target = "../sites-available/web"
+    /// ```
+    table Symlink("[[symlink]]") {
+        /// Where the link is.
+        path: Text { required: true, example: "\"/etc/nginx/sites-enabled/web\"", source: "Debian Policy 10.5" },
+        /// What it points to, absolute or relative to the link. Need not exist.
+        target: Text { required: true, example: "\"../sites-available/web\"", source: "symlink(7)" },
+    }
+
+    /// A directory. Made if it isn't there; removed with the role if it is empty then.
+    ///
+    /// ```toml
+    /// [[directory]]
+    /// path  = "/srv/www"
+    /// owner = "www-data"
+    /// ```
+    table Directory("[[directory]]") {
+        /// Where it is.
+        path: Text { required: true, example: "\"/srv/www\"", source: "Debian Policy 9.1" },
+        /// Permissions, as an octal number in quotes.
+        mode: Text { default: "\"0755\"", example: "\"0750\"", pattern: "^[0-7]{3,4}$", source: "chmod(1), Debian Policy 10.9" },
+        /// Has to be true for a mode that hands out power: setuid, setgid, or writable by everybody without the
+        /// sticky bit.
+        special: Flag { default: "false", example: "true", source: "Debian Policy 10.9" },
+        /// The user that owns it.
+        owner: Text { default: "\"root\"", example: "\"www-data\"", source: "useradd(8)" },
+        /// The group that owns it.
+        group: Text { default: "\"root\"", example: "\"adm\"", source: "groupadd(8)" },
+    }
+
+    /// The state of a systemd unit. What it was before is put back when the role goes.
+    ///
+    /// ```toml
+    /// [[service]]
+    /// unit    = "nginx.service"
+    /// enable  = true
+    /// drop_in = """
+    /// [Service]
+    /// LimitNOFILE=65536
+    /// """
+    /// ```
+    table Service("[[service]]") {
+        /// The unit's name with its type.
+        unit: Text { required: true, example: "\"nginx.service\"", source: "systemd.unit(5)" },
+        /// true: enabled and started. false: disabled and stopped. Absent: left as it is.
+        enable: Flag { example: "true", source: "systemctl(1), enable" },
+        /// true: masked, so that nothing can start it. Not together with `enable`.
+        mask: Flag { default: "false", example: "true", source: "systemctl(1), mask" },
+        /// Text of a drop-in that changes the unit; it has a section such as `[Service]`.
+        drop_in: Text { example: "\"[Service]\\nLimitNOFILE=65536\\n\"", source: "systemd.unit(5)" },
+    }
+
+    /// A systemd unit of the role's own, in `/usr/lib/systemd/system`.
+    ///
+    /// ```toml
+    /// [[unit]]
+    /// name    = "pg-report.timer"
+    /// enable  = true
+    /// content = """
+    /// [Timer]
+    /// OnCalendar=daily
+    ///
+    /// [Install]
+    /// WantedBy=timers.target
+    /// """
+    /// ```
+    table Unit("[[unit]]") {
+        /// The unit's name with its type.
+        name: Text { required: true, example: "\"pg-report.service\"", source: "systemd.unit(5)" },
+        /// The unit file's text. Exactly one of `content` and `source` is given.
+        content: Text { example: "\"[Service]\\nExecStart=/usr/bin/true\\n\"", source: "systemd.syntax(7)" },
+        /// The file in `roles/ROLE/` that holds the text.
+        source: Text { example: "\"pg-report.service\"" },
+        /// Whether the text is a template; see `[[file]]`.
+        template: Flag { default: "false", example: "true" },
+        /// Whether it is enabled and started. Needs an `[Install]` section.
+        enable: Flag { default: "false", example: "true", source: "systemctl(1), enable" },
+    }
+
+    /// A cron job: becomes `/etc/cron.d/PACKAGE-NAME`, and the package depends on `cron | cron-daemon`.
+    ///
+    /// ```toml
+    /// [[cron]]
+    /// name     = "rotate"
+    /// schedule = "17 3 * * *"
+    /// user     = "www-data"
+    /// command  = "/usr/local/bin/rotate"
+    /// ```
+    table Cron("[[cron]]") {
+        /// Part of the file's name: lower case letters, digits and hyphens. (cron ignores files with a dot.)
+        name: Text { required: true, example: "\"rotate\"", pattern: "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", source: "cron(8), /etc/cron.d" },
+        /// Five fields – minute, hour, day of month, month, day of week – or `@daily` and the like.
+        schedule: Text { required: true, example: "\"17 3 * * *\"", source: "crontab(5)" },
+        /// The user that runs it.
+        user: Text { default: "\"root\"", example: "\"www-data\"", source: "crontab(5)" },
+        /// One line, run by /bin/sh. A `%` is written `\\%`: cron makes a newline of a bare one.
+        command: Text { required: true, example: "\"/usr/local/bin/rotate\"", source: "crontab(5)" },
+    }
+
+    /// The answer to a debconf question, given before the package is installed, so that it isn't asked.
+    ///
+    /// ```toml
+    /// [[debconf]]
+    /// package  = "postfix"
+    /// question = "postfix/main_mailer_type"
+    /// type     = "select"
+    /// value    = "Internet Site"
+    /// ```
+    table Debconf("[[debconf]]") {
+        /// The package that asks.
+        package: Text { required: true, example: "\"postfix\"", source: "Debian Policy 5.6.7" },
+        /// The question's name.
+        question: Text { required: true, example: "\"postfix/main_mailer_type\"", source: "debconf-devel(7)" },
+        /// The question's type, as in the package's templates.
+        kind as "type": Text {
+            default: "\"string\"", example: "\"select\"", source: "debconf-devel(7)",
+            values: &["string", "boolean", "select", "multiselect", "note", "password", "text"]
+        },
+        /// The answer, one line. For a boolean `true` or `false`.
+        value: Text { required: true, example: "\"Internet Site\"", source: "debconf-set-selections(1)" },
+    }
+
+    /// A path that is kept away: moved aside while the role is installed, put back when it goes.
+    ///
+    /// ```toml
+    /// [[absent]]
+    /// path   = "/etc/nginx/sites-enabled/default"
+    /// reload = ["nginx.service"]
+    /// ```
+    table Absent("[[absent]]") {
+        /// The file or link.
+        path: Text { required: true, example: "\"/etc/nginx/sites-enabled/default\"" },
+        /// Units that are reloaded when it went or came back.
+        reload: Texts { default: "[]", example: "[\"nginx.service\"]", source: "systemctl(1), reload" },
+        /// Units that are restarted when it went or came back.
+        restart: Texts { default: "[]", example: "[\"postgresql.service\"]", source: "systemctl(1), restart" },
+    }
+}

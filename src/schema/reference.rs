@@ -1,0 +1,1 @@
+//! The reference page and the JSON schema, made of the schema's metadata.

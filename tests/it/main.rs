@@ -1,1 +1,4 @@
+//! Integration tests: a module a stage.
+
 mod build;
+mod machine;

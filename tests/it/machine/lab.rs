@@ -1,0 +1,116 @@
+//! A network of its own: a named namespace with a bridge, where machines plug in. Nothing leads out of it.
+
+use super::command::{Outcome, run, sh};
+use super::mounts::unique;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// How the network namespaces, containers and cgroups of tests are named, before the process's number.
+pub const NAMESPACE: &str = "debrole-";
+
+/// A bridge in a network namespace of its own: 10.66.0.1/24 and fd66::1/64. Goes, with what runs in it, when dropped.
+#[derive(Debug)]
+pub struct Lab {
+    name: String,
+    running: Mutex<Vec<Child>>,
+}
+
+impl Lab {
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Lab {
+        let name = format!("{NAMESPACE}{}", unique());
+        let lab = Lab { name: name.clone(), running: Mutex::new(Vec::new()) };
+        sh(
+            &format!(
+                "set -e
+                ip netns add {name}
+                ip -n {name} link set lo up
+                ip -n {name} link add br0 type bridge
+                ip -n {name} addr add 10.66.0.1/24 dev br0
+                ip -n {name} addr add fd66::1/64 dev br0 nodad
+                ip -n {name} link set br0 up"
+            ),
+            Duration::from_secs(30),
+        );
+        lab
+    }
+
+    /// The namespace's name, as `ip netns` knows it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Runs a program of this machine (not of a test machine) inside the network, in the background, until the lab
+    /// goes. Its output goes nowhere.
+    pub fn start(&self, program: &mut Command) {
+        let mut inside = Command::new("ip");
+        inside.args(["netns", "exec", &self.name]).arg(program.get_program()).args(program.get_args());
+        for (name, value) in program.get_envs() {
+            if let Some(value) = value {
+                inside.env(name, value);
+            }
+        }
+        inside.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = inside.spawn().unwrap_or_else(|e| panic!("{program:?} does not start: {e}"));
+        self.running.lock().expect("no panic while it is held").push(child);
+    }
+
+    /// Ends everything that [`Lab::start`] started.
+    pub fn stop_all(&self) {
+        for mut child in self.running.lock().map(|mut running| std::mem::take(&mut *running)).unwrap_or_default() {
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+
+    /// `sh -c TEXT` by this machine's programs, inside the network.
+    pub fn run(&self, text: &str) -> Outcome {
+        run(Command::new("ip").args(["netns", "exec", &self.name, "sh", "-c", text]), None, Duration::from_secs(120))
+    }
+
+    /// A namespace for one machine, plugged into the bridge by an interface `host0` with this address.
+    pub(super) fn plug(&self, number: u8) -> Socket {
+        let (lab, name) = (&self.name, format!("{NAMESPACE}{}", unique()));
+        let socket = Socket { name: name.clone() };
+        sh(
+            &format!(
+                "set -e
+                ip netns add {name}
+                ip -n {name} link set lo up
+                ip -n {lab} link add p{number} type veth peer name host0 netns {name}
+                ip -n {lab} link set p{number} master br0 up
+                ip -n {name} addr add 10.66.0.{number}/24 dev host0
+                ip -n {name} addr add fd66::{number}/64 dev host0 nodad
+                ip -n {name} link set host0 up"
+            ),
+            Duration::from_secs(30),
+        );
+        socket
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        self.stop_all();
+        drop(Command::new("ip").args(["netns", "delete", &self.name]).output());
+    }
+}
+
+/// One machine's network namespace.
+#[derive(Debug)]
+pub(super) struct Socket {
+    name: String,
+}
+
+impl Socket {
+    pub fn path(&self) -> String {
+        format!("/run/netns/{}", self.name)
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        drop(Command::new("ip").args(["netns", "delete", &self.name]).output());
+    }
+}

@@ -1,0 +1,115 @@
+//! A directory for one copy of a tree: made with its process's number in its name, so that what a killed test run
+//! left behind is known for what it is and cleared by the next one.
+
+use super::cache::cache_directory;
+use super::command::sh;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Once;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
+static SWEEP: Once = Once::new();
+
+/// A word that nothing else on this machine uses now: `<process>-<number>`.
+pub fn unique() -> String {
+    format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A directory below the cache that goes, mounts first, when this does.
+#[derive(Debug)]
+pub struct Scratch {
+    path: PathBuf,
+}
+
+impl Scratch {
+    pub fn new() -> Scratch {
+        SWEEP.call_once(sweep);
+        let path = scratch_directory().join(unique());
+        std::fs::create_dir_all(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        Scratch { path }
+    }
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+    /// `source` as an overlay at `<scratch>/root`, or a plain copy of it where overlays can't be had.
+    pub fn copy_of(&self, source: &Path) -> PathBuf {
+        let root = self.path.join("root");
+        for directory in ["root", "upper", "work"] {
+            std::fs::create_dir(self.path.join(directory)).expect("a fresh directory");
+        }
+        // redirect_dir and index: without them a rename of a lower directory gives EXDEV and hard links break.
+        let options = format!(
+            "lowerdir={},upperdir={},workdir={},redirect_dir=on,index=on",
+            source.display(),
+            self.path.join("upper").display(),
+            self.path.join("work").display()
+        );
+        let overlay = Command::new("mount")
+            .args(["-t", "overlay", "debrole-test", "-o", &options])
+            .arg(&root)
+            .output()
+            .is_ok_and(|output| output.status.success());
+        if !overlay {
+            sh(
+                &format!("cp -a --reflink=auto '{}/.' '{}'", source.display(), root.display()),
+                Duration::from_secs(300),
+            );
+        }
+        root
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        clear(&self.path);
+    }
+}
+
+fn scratch_directory() -> PathBuf {
+    cache_directory().join("run")
+}
+
+/// Unmounts everything below `path`, deepest first, and deletes it. Never deletes through a mount.
+fn clear(path: &Path) {
+    let mounted = |path: &Path| -> Vec<PathBuf> {
+        let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let mut points: Vec<PathBuf> =
+            table.lines().filter_map(|line| line.split(' ').nth(4)).map(PathBuf::from).collect();
+        points.retain(|point| point.starts_with(path));
+        points.sort();
+        points
+    };
+    for point in mounted(path).iter().rev() {
+        drop(Command::new("umount").arg("--lazy").arg(point).output());
+    }
+    if mounted(path).is_empty() {
+        drop(Command::new("rm").args(["-rf", "--one-file-system"]).arg(path).output());
+    }
+}
+
+/// Clears what processes that are no more left behind: containers, directories and network namespaces.
+fn sweep() {
+    let alive = |name: &str| {
+        name.split('-').next().is_some_and(|process| Path::new("/proc").join(process).join("exe").exists())
+    };
+    for (cgroup, name) in super::boot::containers() {
+        if !alive(&name) {
+            super::boot::end(&cgroup);
+        }
+    }
+    for entry in std::fs::read_dir(scratch_directory()).into_iter().flatten().flatten() {
+        if !entry.file_name().to_str().is_some_and(alive) {
+            clear(&entry.path());
+        }
+    }
+    for entry in std::fs::read_dir("/run/netns").into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        if let Some(rest) = name.to_str().and_then(|name| name.strip_prefix(super::lab::NAMESPACE))
+            && !alive(rest)
+        {
+            drop(Command::new("ip").args(["netns", "delete"]).arg(&name).output());
+        }
+    }
+}

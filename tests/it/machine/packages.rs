@@ -1,0 +1,61 @@
+//! Which Debian packages the pool has to hold: what each role of the example fleet depends on, and what single tests
+//! ask for. Read from the TOML directly, not through the stages that the tests are there to judge.
+
+use super::Release;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Sets that a test installs by itself, without a role.
+const OTHERS: &[&str] = &["nginx", "cron", "varnish", "debconf-utils postfix"];
+
+/// The example fleet: the project's own root.
+pub fn example_fleet() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// What is installed together on one machine, a set each: every role of the example fleet with all that it includes.
+pub fn installations(release: Release) -> Vec<BTreeSet<String>> {
+    let mut sets: BTreeSet<BTreeSet<String>> =
+        OTHERS.iter().map(|set| set.split(' ').map(str::to_owned).collect()).collect();
+    sets.extend(role_packages(&example_fleet(), release).into_values());
+    sets.into_iter().collect()
+}
+
+/// The Debian packages that each role of the tree asks for (the first of alternatives), with those of the roles that
+/// it includes.
+pub fn role_packages(tree: &Path, release: Release) -> BTreeMap<String, BTreeSet<String>> {
+    let mut own = BTreeMap::new();
+    for entry in std::fs::read_dir(tree.join("roles")).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+            let table: toml::Table = text.parse().unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+            own.insert(path.file_stem().expect("a name").to_string_lossy().into_owned(), table);
+        }
+    }
+    let strings = |table: &toml::Table, key: &str| -> Vec<String> {
+        let values = table.get(key).and_then(toml::Value::as_array).cloned().unwrap_or_default();
+        values.iter().filter_map(toml::Value::as_str).map(str::to_owned).collect()
+    };
+    let mut sets = BTreeMap::new();
+    for (role, table) in &own {
+        let releases = strings(table, "releases");
+        if !releases.is_empty() && !releases.iter().any(|r| r == release.codename()) {
+            continue;
+        }
+        let (mut packages, mut seen, mut todo) = (BTreeSet::new(), BTreeSet::new(), vec![role.clone()]);
+        while let Some(role) = todo.pop() {
+            let Some(table) = own.get(&role).filter(|_| seen.insert(role.clone())) else { continue };
+            todo.extend(strings(table, "includes"));
+            let particular = table.get("release").and_then(|r| r.get(release.codename())).and_then(|r| r.as_table());
+            for table in [Some(table), particular].into_iter().flatten() {
+                for relation in ["pre_depends", "depends"].iter().flat_map(|key| strings(table, key)) {
+                    let name = relation.split(['|', '(', '[', ':', ' ']).next().unwrap_or_default();
+                    packages.insert(name.to_owned());
+                }
+            }
+        }
+        sets.insert(role.clone(), packages);
+    }
+    sets
+}

@@ -5,9 +5,10 @@ use super::change::{Change, Detail, Difference, What};
 use super::difference::{self, Snapshot};
 use super::moved::{self, Moves};
 use super::version::Base;
-use super::{Draft, Input, Job, changelog, in_place, site, tombstone, unwritable, version};
+use super::{Draft, Input, Job, changelog, in_place, site, unwritable, version};
 use crate::deb;
 use crate::diagnostics::{Diagnostic, rules};
+use crate::lower::tombstone;
 use crate::model::Model;
 use crate::names::{Codename, PackageName};
 use crate::plan::{DebContent, PackageKind};
@@ -217,7 +218,7 @@ fn wanted<'a>(input: &Input<'a>) -> Vec<Wanted<'a>> {
             for release in before.filter_map(|release| position(model, release)) {
                 contents
                     .entry(release)
-                    .or_insert_with(|| (PackageKind::Tombstone, Cow::Owned(tombstone::content(model, &plan.name))));
+                    .or_insert_with(|| (PackageKind::Tombstone, Cow::Owned(tombstone(model, &plan.name, plan.kind))));
             }
         }
         let copyright = copyright(model, &plan.name);
@@ -225,7 +226,8 @@ fn wanted<'a>(input: &Input<'a>) -> Vec<Wanted<'a>> {
         all.insert(name.clone(), Wanted { name, kind, span, copyright, runs: runs(model, contents), published });
     }
     for (name, records) in published {
-        let content = tombstone::content(model, name);
+        let was = records.first().map_or(PackageKind::Tombstone, |record| record.kind);
+        let content = tombstone(model, name, was);
         let contents = (0..model.fleet.releases.len())
             .map(|release| (release, (PackageKind::Tombstone, Cow::Owned(content.clone()))))
             .collect();

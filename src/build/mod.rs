@@ -11,7 +11,6 @@ mod difference;
 mod draft;
 mod moved;
 mod site;
-mod tombstone;
 pub mod version;
 
 pub use change::{Change, What};

@@ -3,13 +3,13 @@
 
 use super::machine_manifest::{FileRecord, MachineManifest, OwnUnit, Ownership, UnitState};
 use super::scripts;
+use crate::deb::sha256;
 use crate::diagnostics::{Diagnostic, rules};
 use crate::model::{Content, File, ServiceState, Unit};
 use crate::names::{AccountName, Codename, MachinePath, PackageName, Prefix, UnitName};
 use crate::plan::{Claim, ClaimKind, DebContent, Entry};
 use crate::relation::{Relation, RelationField};
 use crate::source::{Span, Spanned};
-use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -57,10 +57,6 @@ pub struct Assembly<'o> {
     pub diagnostics: Vec<Diagnostic>,
     answers: Vec<crate::model::DebconfAnswer>,
     units_in_place: bool,
-}
-
-pub fn sha256(bytes: &[u8]) -> String {
-    base16ct::lower::encode_string(&Sha256::digest(bytes))
 }
 
 fn root() -> AccountName {

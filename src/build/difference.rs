@@ -4,6 +4,7 @@
 use super::change::Difference;
 use crate::deb::read::{Contents, Found};
 use crate::deb::{self, stanza::Stanza};
+use crate::lower::machine_manifest::{MachineManifest, Ownership};
 use crate::plan::{DebContent, Entry};
 use crate::relation::RelationField;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,8 +32,6 @@ struct Manifest {
     units: BTreeMap<String, String>,
     setup: Option<String>,
 }
-
-const MANIFEST: &str = "debrole-manifest ";
 
 /// Whether a file of a published .deb is wanted as text for comparing (the `keep` of [`deb::read::read`]).
 pub fn keep(path: &str) -> bool {
@@ -116,10 +115,10 @@ impl Snapshot {
         for (path, bytes) in texts {
             if let Some(directory) = path.strip_suffix("/manifest")
                 && let Ok(text) = std::str::from_utf8(bytes)
-                && text.starts_with(MANIFEST)
+                && let Ok(manifest) = MachineManifest::parse(text)
             {
                 payload.push(directory.to_string());
-                self.manifest.read(text);
+                self.manifest.add(manifest);
             }
         }
         payload
@@ -150,47 +149,39 @@ fn relations(value: &str) -> BTreeSet<String> {
 }
 
 impl Manifest {
-    fn read(&mut self, text: &str) {
-        for line in text.lines() {
-            let mut words = line.split(' ');
-            let (Some(kind), Some(key)) = (words.next(), words.next()) else { continue };
-            let rest: Vec<&str> = words.collect();
-            let key = key.to_string();
-            match kind {
-                "file" if rest.len() == 4 => {
-                    self.managed.insert(key, (format!("file {}", rest[3]), permissions(&rest[..3])));
-                }
-                "dir" => {
-                    self.managed.insert(key, ("dir".to_string(), permissions(&rest)));
-                }
-                "link" => {
-                    self.managed.insert(key, (format!("link {}", rest.join(" ")), String::new()));
-                }
-                "absent" => {
-                    self.absent.insert(key);
-                }
-                "host-bound" => {
-                    self.host_bound.insert(key);
-                }
-                "validate" | "reload" | "restart" => {
-                    self.handling.entry(key).or_default().insert(format!("{kind} {}", rest.join(" ")));
-                }
-                "unit" | "own-unit" => {
-                    self.units.insert(key, rest.first().unwrap_or(&"").to_string());
-                }
-                "setup" => self.setup = Some(key),
-                _ => {}
+    fn add(&mut self, manifest: MachineManifest) {
+        for (path, file) in manifest.files {
+            self.managed.insert(path.to_string(), (format!("file {}", file.sha256), permissions(&file.ownership)));
+        }
+        for (path, ownership) in manifest.directories {
+            self.managed.insert(path.to_string(), ("directory".to_string(), permissions(&ownership)));
+        }
+        for (path, target) in manifest.links {
+            self.managed.insert(path.to_string(), (format!("link {target}"), String::new()));
+        }
+        self.absent.extend(manifest.absent.iter().map(ToString::to_string));
+        self.host_bound.extend(manifest.host_bound.iter().map(ToString::to_string));
+        for (path, commands) in manifest.validate {
+            self.handling.entry(path.to_string()).or_default().extend(commands);
+        }
+        for (verb, pairs) in [("reload", manifest.reload), ("restart", manifest.restart)] {
+            for (path, unit) in pairs {
+                self.handling.entry(path.to_string()).or_default().insert(format!("{verb} {unit}"));
             }
         }
+        for (unit, state) in manifest.units {
+            self.units.insert(unit.to_string(), state.as_str().to_string());
+        }
+        for (unit, own) in manifest.own_units {
+            self.units.insert(unit.to_string(), if own.enabled { "enabled" } else { "static" }.to_string());
+        }
+        self.setup = manifest.setup;
     }
 }
 
-/// `0644 root root` → `0644 root:root`.
-fn permissions(words: &[&str]) -> String {
-    match words {
-        [mode, owner, group] => format!("{mode} {owner}:{group}"),
-        _ => words.join(" "),
-    }
+/// `0644 root:root`.
+fn permissions(ownership: &Ownership) -> String {
+    format!("{:04o} {}:{}", ownership.mode, ownership.owner, ownership.group)
 }
 
 /// What changed from `old` to `new`, in a fixed order.

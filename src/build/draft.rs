@@ -8,7 +8,7 @@ use super::version::Base;
 use super::{Draft, Input, Job, changelog, in_place, site, unwritable, version};
 use crate::deb;
 use crate::diagnostics::{Diagnostic, rules};
-use crate::lower::tombstone;
+use crate::lower;
 use crate::model::Model;
 use crate::names::{Codename, PackageName};
 use crate::plan::{DebContent, PackageKind};
@@ -216,9 +216,9 @@ fn wanted<'a>(input: &Input<'a>) -> Vec<Wanted<'a>> {
         if plan.kind == PackageKind::Role {
             let before = published.iter().flat_map(|record| &record.releases);
             for release in before.filter_map(|release| position(model, release)) {
-                contents
-                    .entry(release)
-                    .or_insert_with(|| (PackageKind::Tombstone, Cow::Owned(tombstone(model, &plan.name, plan.kind))));
+                contents.entry(release).or_insert_with(|| {
+                    (PackageKind::Tombstone, Cow::Owned(lower::tombstone(model, &plan.name, plan.kind)))
+                });
             }
         }
         let copyright = copyright(model, &plan.name);
@@ -226,8 +226,9 @@ fn wanted<'a>(input: &Input<'a>) -> Vec<Wanted<'a>> {
         all.insert(name.clone(), Wanted { name, kind, span, copyright, runs: runs(model, contents), published });
     }
     for (name, records) in published {
-        let was = records.first().map_or(PackageKind::Tombstone, |record| record.kind);
-        let content = tombstone(model, name, was);
+        let lives = records.iter().map(|record| record.kind);
+        let was = lives.filter(|kind| *kind != PackageKind::Tombstone).next_back().unwrap_or(PackageKind::Tombstone);
+        let content = lower::tombstone(model, name, was);
         let contents = (0..model.fleet.releases.len())
             .map(|release| (release, (PackageKind::Tombstone, Cow::Owned(content.clone()))))
             .collect();

@@ -1,4 +1,5 @@
 //! Integration tests: a module a stage.
 
 mod build;
+mod deb;
 mod machine;

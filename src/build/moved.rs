@@ -5,7 +5,7 @@
 
 use super::version;
 use crate::names::{Codename, PackageName};
-use crate::relation::{Comparison, Possibility, Relation};
+use crate::relation::{Comparison, Possibility, Relation, RelationField, parse};
 use crate::repo::manifest::{Manifest, PackageRecord};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -74,18 +74,5 @@ pub fn merge(relations: impl IntoIterator<Item = Relation>) -> Vec<Relation> {
 pub fn carried(record: &PackageRecord) -> Vec<Relation> {
     let Ok(stanza) = crate::deb::stanza::Stanza::parse(&record.control) else { return Vec::new() };
     let Some(value) = stanza.get(crate::deb::MOVED_FIELD) else { return Vec::new() };
-    value.split(',').filter_map(|text| parse(text.trim())).collect()
-}
-
-/// `name (<< version)` or `name (<= version)`, as we write it.
-fn parse(text: &str) -> Option<Relation> {
-    let (name, rest) = text.split_once(" (")?;
-    let (operator, version) = rest.strip_suffix(')')?.split_once(' ')?;
-    let operator = match operator {
-        "<<" => Comparison::Earlier,
-        "<=" => Comparison::EarlierOrEqual,
-        _ => return None,
-    };
-    version::check(version).ok()?;
-    Some(relation(&PackageName::parse(name).ok()?, operator, version.to_string()))
+    value.split(',').filter_map(|text| parse(text.trim(), RelationField::Breaks).ok()).collect()
 }

@@ -1,13 +1,13 @@
 //! The site's own packages (`packages/*.deb`): read, checked, published as they are. They come from anywhere, so
 //! nothing in them is believed before it is checked.
 
-use super::version;
 use crate::deb::read::{Contents, Found, read};
 use crate::deb::sha256;
 use crate::diagnostics::{Diagnostic, rules};
 use crate::model::{Model, SitePackage};
 use crate::names::{Architecture, MachinePath, PackageName};
 use crate::plan::{ClaimKind, PackageKind, PackagePlan};
+use crate::relation::check_version;
 use crate::repo::manifest::{Manifest, PackageRecord};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -225,7 +225,10 @@ fn identity(contents: &Contents) -> Result<(PackageName, String, String), String
     };
     let name = PackageName::parse(&get("Package")?)?;
     let version = get("Version")?;
-    version::check(&version)?;
+    check_version(&version).map_err(|(_, why)| format!("its version is {version:?}: {why}"))?;
+    if version.len() > 200 {
+        return Err("its version has more than 200 characters".into());
+    }
     let architecture = get("Architecture")?;
     if architecture != "all" {
         Architecture::parse(&architecture)?;

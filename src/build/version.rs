@@ -63,27 +63,3 @@ pub fn compare(a: &str, b: &str) -> Option<std::cmp::Ordering> {
     let parse = |text: &str| text.parse::<debversion::Version>().ok();
     Some(parse(a)?.cmp(&parse(b)?))
 }
-
-/// Checks the form of a version (Debian Policy 5.6.12); an error is a sentence.
-pub fn check(text: &str) -> Result<(), String> {
-    let (epoch, rest) = text.split_once(':').map_or((None, text), |(epoch, rest)| (Some(epoch), rest));
-    if let Some(epoch) = epoch
-        && (epoch.len() > 9 || epoch.is_empty() || !epoch.bytes().all(|b| b.is_ascii_digit()))
-    {
-        return Err(format!("the epoch of the version {text:?} is not a number (Debian Policy 5.6.12)"));
-    }
-    let (upstream, revision) = rest.rsplit_once('-').map_or((rest, None), |(a, b)| (a, Some(b)));
-    if !upstream.starts_with(|c: char| c.is_ascii_digit()) {
-        return Err(format!("the version {text:?} does not start with a digit (Debian Policy 5.6.12)"));
-    }
-    if revision.is_some_and(str::is_empty) {
-        return Err(format!("the version {text:?} ends in a hyphen (Debian Policy 5.6.12)"));
-    }
-    let ok = |c: char, more: &str| c.is_ascii_alphanumeric() || more.contains(c);
-    let odd = upstream.chars().find(|&c| !ok(c, ".+-~")).or(revision.and_then(|r| r.chars().find(|&c| !ok(c, "+.~"))));
-    match odd {
-        Some(c) => Err(format!("the version {text:?} may not contain {c:?} (Debian Policy 5.6.12)")),
-        None if text.len() > 200 => Err("a version has at most 200 characters here".into()),
-        None => Ok(()),
-    }
-}

@@ -160,24 +160,29 @@ pub fn extended_description(text: &str) -> String {
 
 /// Writes the words as lines of at most [`COLUMNS`]; a longer word has a line of its own.
 fn fill(out: &mut String, words: &mut Vec<&str>) {
-    let mut column = 0;
-    for word in words.drain(..) {
-        let width = word.chars().count();
-        // A line may not begin with a full stop (" .x" is reserved): such a word stays on the line before it, or is
-        // set verbatim at the start of a paragraph.
-        if column > 0 && (column + 1 + width <= COLUMNS || word.starts_with('.')) {
-            out.push(' ');
-            column += 1 + width;
-        } else {
-            if column > 0 {
-                out.push('\n');
-            }
-            out.push_str(if word.starts_with('.') { "  " } else { " " });
-            column = 1 + width;
-        }
-        out.push_str(word);
-    }
-    if column > 0 {
+    let mut line: Vec<&str> = Vec::new();
+    let width = |line: &[&str]| line.iter().map(|word| 1 + word.chars().count()).sum::<usize>();
+    let mut put = |line: &[&str]| {
+        // A line may not begin with a full stop (" .x" is reserved); with two spaces it is verbatim.
+        out.push_str(if line[0].starts_with('.') { "  " } else { " " });
+        out.push_str(&line.join(" "));
         out.push('\n');
+    };
+    for word in words.drain(..) {
+        if !line.is_empty() && width(&line) + 1 + word.chars().count() > COLUMNS {
+            // Such a word takes the one before it along to the next line.
+            let next = match word.starts_with('.') {
+                true => line.split_off(line.iter().rposition(|word| !word.starts_with('.')).unwrap_or(0)),
+                false => Vec::new(),
+            };
+            if !line.is_empty() {
+                put(&line);
+            }
+            line = next;
+        }
+        line.push(word);
+    }
+    if !line.is_empty() {
+        put(&line);
     }
 }

@@ -31,8 +31,20 @@ pub struct Manifest {
     pub highest: BTreeMap<PackageName, String>,
     /// For each suite the files that its Release lists: path relative to `dists/<suite>/` → size and SHA-256.
     pub suites: BTreeMap<Codename, BTreeMap<String, FileHash>>,
-    /// What clients of earlier generations may still fetch: removed after `until`.
+    /// What clients of earlier generations may still fetch: removed after `until`. Sorted by path.
     pub retained: Vec<Retained>,
+    /// Earlier generations whose directories are kept, sorted by number.
+    #[serde(default)]
+    pub earlier: Vec<EarlierGeneration>,
+}
+
+/// A generation that is no longer current.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct EarlierGeneration {
+    pub generation: u64,
+    /// Its directory is removed after this time, in seconds since 1970 UTC.
+    pub until: i64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

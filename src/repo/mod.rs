@@ -1,4 +1,167 @@
 //! The repository: records of packages in, a published generation out. Knows nothing of TOML.
+//!
+//! ```text
+//! dists -> generations/12            the only commit point: one rename(2) of this symlink
+//! generations/12/<suite>/…           InRelease, Release, Release.gpg, main/binary-<arch>/Packages*
+//! generations/12/manifest.json       the state, signed: manifest.json.asc
+//! by-hash/SHA256/<hash>              every index file once; `…/Packages.xz` and `…/by-hash` are symlinks to it
+//! pool/<name>/….deb                  create-only
+//! pg-archive-keyring-<release>.deb   -> dists/…, the stable names for joining
+//! .lock                              taken by flock(2), never written
+//! .unfinished                        there while a publish is under way; the next start cleans up after it
+//! ```
+//!
+//! What is published is never changed in place: not truncated, not hard-linked. Everything that a generation needs is
+//! on the disk before its commit, and what an earlier one needs stays until it is out of grace.
 
+pub mod collect;
+pub mod fetch;
 pub mod gate;
+pub mod generation;
+pub mod index;
+pub mod lock;
 pub mod manifest;
+pub mod publish;
+pub mod release;
+pub mod repair;
+pub mod store;
+
+use crate::diagnostics::{Diagnostic, rules};
+use lock::Lock;
+use manifest::Manifest;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// `main`: the only component. (What would differ by component differs by package name here.)
+pub const COMPONENT: &str = "main";
+
+/// What happens on the way, for whoever shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// Somebody else has the lock; we wait for it. In words: `process 4711 (debrole build) …`.
+    Waiting {
+        holder: String,
+    },
+    /// An unfinished publish was cleaned up: so many files and directories were removed.
+    Repaired {
+        removed: usize,
+    },
+    /// The public repository is being fetched.
+    Fetching {
+        done: usize,
+        total: usize,
+    },
+    /// The clock has to pass the last publish's date first.
+    WaitingForClock {
+        seconds: i64,
+    },
+    Writing {
+        files: usize,
+        bytes: u64,
+    },
+    Signing {
+        suites: usize,
+    },
+    Gate,
+    Committed {
+        generation: u64,
+    },
+    /// Files of earlier generations that were out of grace.
+    Collected {
+        removed: usize,
+    },
+}
+
+/// Takes [`Event`]s. Prints nothing by itself.
+pub type Events<'a> = &'a (dyn Fn(Event) + Sync);
+
+/// How to open a repository.
+#[derive(Clone, Copy)]
+pub struct Open<'a> {
+    /// Wait for another process that has the lock, rather than fail.
+    pub wait: bool,
+    pub events: Events<'a>,
+}
+
+/// The output directory, locked: nobody else writes to it while this lives.
+pub struct Repository<'a> {
+    root: PathBuf,
+    /// The root, open: for syncfs(2), which reports what went wrong with writing since it was opened.
+    directory: File,
+    head: Option<Manifest>,
+    events: Events<'a>,
+    _lock: Lock,
+}
+
+impl std::fmt::Debug for Repository<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Repository").field("root", &self.root).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Repository<'a> {
+    /// Makes the directory if need be, locks it, cleans up after a publish that was cut short, and reads what is
+    /// published. Changes nothing else.
+    ///
+    /// # Errors
+    /// `lock-held`, `not-our-repository`, `repository-damaged`, `manifest-too-new`, `repository-unwritable`.
+    pub fn open(root: &Path, options: Open<'a>) -> Result<Repository<'a>, Vec<Diagnostic>> {
+        let one = |d: Diagnostic| vec![d];
+        std::fs::create_dir_all(root).map_err(|e| one(store::failed("make", root, &e)))?;
+        let root = root.canonicalize().map_err(|e| one(store::failed("open", root, &e)))?;
+        let lock = Lock::take(&root, options.wait, options.events).map_err(one)?;
+        let directory = File::open(&root).map_err(|e| one(store::failed("open", &root, &e)))?;
+        let head = generation::head(&root)?;
+        if repair::is_unfinished(&root) {
+            let removed = repair::repair(&root, head.as_ref()).map_err(one)?;
+            (options.events)(Event::Repaired { removed });
+        }
+        if let Some(head) = &head {
+            repair::check_pool(&root, head).map_err(one)?;
+        }
+        Ok(Repository { root, directory, head, events: options.events, _lock: lock })
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What is published; None before the first publish.
+    pub fn head(&self) -> Option<&Manifest> {
+        self.head.as_ref()
+    }
+
+    /// The bytes of a file of the pool, checked against the manifest.
+    pub fn pool_file(&self, filename: &str) -> Result<Vec<u8>, Diagnostic> {
+        let path = self.root.join(filename);
+        let bytes = std::fs::read(&path).map_err(|e| store::failed("read", &path, &e))?;
+        let known = self.head.iter().flat_map(|head| &head.packages).find(|record| record.filename == filename);
+        if let Some(record) = known
+            && store::sha256(&bytes) != record.sha256
+        {
+            return Err(repair::damaged(&[format!("{filename} has other contents than were published")]));
+        }
+        Ok(bytes)
+    }
+
+    fn emit(&self, event: Event) {
+        (self.events)(event);
+    }
+}
+
+impl crate::build::Published for Repository<'_> {
+    fn read(&self, filename: &str) -> std::io::Result<Vec<u8>> {
+        self.pool_file(filename).map_err(|diagnostic| std::io::Error::other(diagnostic.message))
+    }
+}
+
+/// What is published in a directory, without locking it: for showing and comparing.
+pub fn published(root: &Path) -> Result<Option<Manifest>, Vec<Diagnostic>> {
+    generation::head(root)
+}
+
+fn damaged_manifest(path: &Path, why: &str) -> Diagnostic {
+    Diagnostic::new(&rules::repository_damaged::RULE, format!("the manifest {} can't be read: {why}", path.display()))
+        .help("Put the output directory back from a backup, or build into an empty one: it is filled from the public URI.")
+}

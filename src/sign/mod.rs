@@ -1,4 +1,12 @@
-//! Signing, behind a trait: the rest of the pipeline sees bytes in and signatures out.
+//! Signing, behind a trait: the rest of the pipeline sees bytes in and signatures out. [`gpgme`] signs with GnuPG,
+//! [`key`] makes, shows and judges keys, [`verify`] checks signatures, [`packets`] reads what GnuPG does not tell.
+
+pub mod gpgme;
+pub mod home;
+pub mod key;
+pub mod packets;
+pub mod testing;
+pub mod verify;
 
 /// Makes the signatures of a generation.
 pub trait Signer: Sync {
@@ -6,11 +14,13 @@ pub trait Signer: Sync {
     fn clearsign(&self, text: &[u8]) -> Result<Vec<u8>, SignError>;
     /// An armored detached signature.
     fn detach(&self, bytes: &[u8]) -> Result<Vec<u8>, SignError>;
-    /// Full fingerprints of the primary keys it signs with, upper case hex.
+    /// Full fingerprints of the primary keys it signs with, upper case hex, sorted.
     fn fingerprints(&self) -> Vec<String>;
+    /// The public keys it signs with, binary: a keyring for gpgv and apt.
+    fn public_keys(&self) -> Result<Vec<u8>, SignError>;
 }
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct SignError {
     /// What failed, in the words of gpg where it said something.

@@ -123,6 +123,7 @@ impl Repository {
             highest: build.highest.clone(),
             suites: BTreeMap::new(),
             retained: previous.map_or_else(Vec::new, |manifest| manifest.retained.clone()),
+            earlier: Vec::new(),
         });
         Ok(build)
     }

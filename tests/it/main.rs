@@ -2,4 +2,8 @@
 
 mod build;
 mod deb;
+mod fleet;
 mod machine;
+mod publish;
+
+

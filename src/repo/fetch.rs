@@ -1,0 +1,1 @@
+//! Filling an empty output directory from what is published.

@@ -1,0 +1,589 @@
+//! Publishing: from a package set to a committed generation, in the order that keeps clients whole at every moment.
+//!
+//! Before the commit clients see the old generation, after it the new one; there is nothing in between. Whatever
+//! fails before it leaves the old one, and the next start removes what was left lying about.
+
+use super::collect::{self, References};
+use super::gate::{Gate, GateReport, StagedTree};
+use super::generation::{Generation, SignedSuite};
+use super::index::Indexes;
+use super::manifest::{FORMAT, FileHash, Manifest, PackageRecord};
+use super::{Event, Repository, generation, index, release, repair, store};
+use crate::diagnostics::{Diagnostic, rules};
+use crate::names::{Architecture, Codename, PackageName};
+use crate::sign::verify::Gpgv;
+use crate::sign::{SignError, Signer, key};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// A signature older than this is made anew even when nothing has changed. Seconds.
+pub const RESIGN_AFTER: i64 = 86_400;
+/// How far the clock may be behind the last publish: so long it is waited for. Seconds.
+pub const CLOCK_TOLERANCE: i64 = 5;
+
+/// What the Release files say beside the packages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Frozen from the first publish on.
+    pub origin: String,
+    /// Frozen likewise.
+    pub label: String,
+    /// A suite for each Debian release.
+    pub suites: BTreeSet<Codename>,
+    pub architectures: BTreeSet<Architecture>,
+    /// Seconds from Date to Valid-Until.
+    pub valid_for: i64,
+}
+
+/// The time of a publish, in seconds since 1970 UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Now {
+    /// The machine's clock: nothing is dated after it (apt refuses a Date in the future), so that two publishes in
+    /// one second wait for each other.
+    Clock(i64),
+    /// A time that was asked for, to make the same bytes again. Taken as it is.
+    Supplied(i64),
+}
+
+impl Now {
+    pub fn seconds(self) -> i64 {
+        match self {
+            Now::Clock(seconds) | Now::Supplied(seconds) => seconds,
+        }
+    }
+}
+
+/// What is to be published.
+pub struct Publication<'a> {
+    /// The whole package set.
+    pub packages: Vec<PackageRecord>,
+    /// The files of it that are new: `pool/…`, as in their records, → bytes.
+    pub new: BTreeMap<String, Vec<u8>>,
+    /// For every name ever published the highest base version.
+    pub highest: BTreeMap<PackageName, String>,
+    pub settings: Settings,
+    pub signer: &'a dyn Signer,
+    pub now: Now,
+    /// Sign anew even when nothing changed and the signature is young.
+    pub refresh: bool,
+    /// Must accept the staged generation; None: there is no such check.
+    pub gate: Option<&'a dyn Gate>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub enum Published {
+    /// The same packages, settings and keys as published, and the signature is young: no byte was written.
+    NothingChanged {
+        generation: u64,
+        date: i64,
+        valid_until: i64,
+    },
+    Generation(Box<NewGeneration>),
+}
+
+#[derive(Debug)]
+pub struct NewGeneration {
+    pub manifest: Manifest,
+    pub reason: Reason,
+    /// None where there was no gate.
+    pub gate: Option<GateReport>,
+    /// Files added to the pool.
+    pub new_files: usize,
+    /// Things of after the commit that somebody should look at.
+    pub warnings: Vec<Diagnostic>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    First,
+    Changed,
+    /// Nothing changed, but the signature was old, or signing anew was asked for.
+    SignedAnew,
+}
+
+type Result<T, E = Diagnostic> = std::result::Result<T, E>;
+
+impl Repository<'_> {
+    /// Publishes a package set: all suites at once, by one rename(2).
+    ///
+    /// # Errors
+    /// Everything that stands against it; the old generation is then still the one that clients see, but for the
+    /// rare error *after* the commit, which says so.
+    pub fn publish(&mut self, publication: Publication<'_>) -> Result<Published, Vec<Diagnostic>> {
+        self.refuse(&publication)?;
+        let now = publication.now.seconds();
+        let unchanged = self.head.as_ref().is_some_and(|head| is_unchanged(head, &publication));
+        if unchanged
+            && !publication.refresh
+            && let Some(head) = &self.head
+        {
+            let age = now - head.date;
+            if age < RESIGN_AFTER.min(publication.settings.valid_for / 2) {
+                return Ok(Published::NothingChanged {
+                    generation: head.generation,
+                    date: head.date,
+                    valid_until: head.valid_until,
+                });
+            }
+        }
+        let reason = match (&self.head, unchanged) {
+            (None, _) => Reason::First,
+            (Some(_), true) => Reason::SignedAnew,
+            (Some(_), false) => Reason::Changed,
+        };
+
+        let Publication { packages, new, highest, settings, signer, gate, now, .. } = publication;
+        let (manifest, indexes) = self.next(packages, highest, settings, signer, now.seconds());
+        let generation = self.sign(manifest, signer).map_err(one)?;
+        let staged = self.stage(&generation, &new, &indexes, signer);
+        let accepted = staged.and_then(|()| {
+            self.wait_for_clock(now, generation.manifest.date);
+            self.ask(gate, &generation)
+        });
+        let report = match accepted {
+            Ok(report) => report,
+            Err(errors) => {
+                // Best done at once; should this fail too, the next start does it.
+                let _ = repair::repair(self.root(), self.head.as_ref());
+                return Err(errors);
+            }
+        };
+        self.commit(&generation).map_err(one)?;
+        self.emit(Event::Committed { generation: generation.manifest.generation });
+
+        let before = References::of(self.head.as_ref());
+        let mut warnings = Vec::new();
+        if let Err(problem) = self.clean_up(&before, &generation.manifest) {
+            warnings.push(
+                problem.note(
+                    "This generation is published all the same. The next build cleans up what was to be removed.",
+                ),
+            );
+        }
+        self.head = Some(generation.manifest.clone());
+        Ok(Published::Generation(Box::new(NewGeneration {
+            manifest: generation.manifest,
+            reason,
+            gate: report,
+            new_files: new.len(),
+            warnings,
+        })))
+    }
+
+    /// All that can be said against it before anything is done.
+    fn refuse(&self, publication: &Publication<'_>) -> Result<(), Vec<Diagnostic>> {
+        let mut found = Vec::new();
+        found.extend(clashes(&publication.packages));
+        if let Some(head) = &self.head {
+            let settings = &publication.settings;
+            for (rule, field, published, wanted) in [
+                (&rules::origin_changed::RULE, "origin", &head.origin, &settings.origin),
+                (&rules::label_changed::RULE, "label", &head.label, &settings.label),
+            ] {
+                if published != wanted {
+                    found.push(
+                        Diagnostic::new(
+                            rule,
+                            format!("{field} is \"{wanted}\", but \"{published}\" is what machines know since the first publish"),
+                        )
+                        .help(format!("Write {field} = \"{published}\" under [fleet] in debrole.toml.")),
+                    );
+                }
+            }
+            let now = publication.now.seconds();
+            if now < head.date - CLOCK_TOLERANCE {
+                found.push(
+                    Diagnostic::new(
+                        &rules::clock_behind::RULE,
+                        format!(
+                            "the clock says {}, but the last publish was at {}",
+                            release::date(now),
+                            release::date(head.date)
+                        ),
+                    )
+                    .help("Set the clock right (timedatectl set-ntp true), or wait until it has passed that time.")
+                    .note("Machines ignore a Release file that is older than the one they have, without a word."),
+                );
+            }
+            found.extend(republished(head, &publication.packages));
+        }
+        if found.is_empty() { Ok(()) } else { Err(found) }
+    }
+
+    /// The next manifest and its indexes. Pure but for reading index files that are there already.
+    fn next(
+        &self,
+        mut packages: Vec<PackageRecord>,
+        highest: BTreeMap<PackageName, String>,
+        settings: Settings,
+        signer: &dyn Signer,
+        now: i64,
+    ) -> (Manifest, Indexes) {
+        sort(&mut packages);
+        let head = self.head.as_ref();
+        let date = head.map_or(now, |head| now.max(head.date + 1));
+        let suites: Vec<Codename> = settings.suites.into_iter().collect();
+        let architectures: Vec<Architecture> = settings.architectures.into_iter().collect();
+        let known = known_forms(head);
+        let reuse = |text: &str| {
+            let [gz, xz] = known.get(text)?;
+            let sound = [gz, xz].iter().all(|file| store::by_hash_is_sound(self.root(), &file.sha256));
+            sound.then(|| [(*gz).clone(), (*xz).clone()])
+        };
+        let indexes = index::make(&packages, &suites, &architectures, &reuse);
+        let mut manifest = Manifest {
+            format: FORMAT,
+            generation: head.map_or(1, |head| head.generation + 1),
+            date,
+            valid_until: date + settings.valid_for,
+            origin: settings.origin,
+            label: settings.label,
+            architectures,
+            signed_by: signer.fingerprints(),
+            packages,
+            highest,
+            suites: indexes.suites.clone(),
+            retained: Vec::new(),
+            earlier: Vec::new(),
+        };
+        collect::carry_over(head, &mut manifest);
+        (manifest, indexes)
+    }
+
+    /// Signs everything, before anything is written: a key that fails leaves no trace.
+    fn sign(&self, manifest: Manifest, signer: &dyn Signer) -> Result<Generation> {
+        self.emit(Event::Signing { suites: manifest.suites.len() });
+        let mut json = serde_json::to_vec(&manifest).map_err(|e| {
+            Diagnostic::new(&rules::verification_failed::RULE, format!("the manifest can't be written as JSON: {e}"))
+                .help("This is a bug in debrole: please report it.")
+        })?;
+        json.push(b'\n');
+        let failed = |e: SignError| key::diagnostic(&e);
+        let releases: Vec<(&Codename, Vec<u8>)> = manifest
+            .suites
+            .iter()
+            .map(|(suite, files)| (suite, release::release(&manifest, suite, files).into_bytes()))
+            .collect();
+        // The first signature starts the agent; after it they are made at the same time.
+        let signature = signer.detach(&json).map_err(failed)?;
+        let suites: Vec<SignedSuite> = releases
+            .into_par_iter()
+            .map(|(codename, release)| {
+                let (in_release, release_gpg) = rayon::join(|| signer.clearsign(&release), || signer.detach(&release));
+                Ok(SignedSuite {
+                    codename: codename.clone(),
+                    in_release: in_release.map_err(failed)?,
+                    release_gpg: release_gpg.map_err(failed)?,
+                    release,
+                })
+            })
+            .collect::<Result<_>>()?;
+        Ok(Generation { manifest, suites, json, signature })
+    }
+
+    /// Writes everything but the commit, flushes it, reads it back.
+    fn stage(
+        &self,
+        generation: &Generation,
+        new: &BTreeMap<String, Vec<u8>>,
+        indexes: &Indexes,
+        signer: &dyn Signer,
+    ) -> Result<(), Vec<Diagnostic>> {
+        self.write(generation, new, indexes).map_err(one)?;
+        rustix::fs::syncfs(&self.directory).map_err(|e| one(store::failed("flush", self.root(), &e.into())))?;
+        self.verify(generation, new, signer)
+    }
+
+    fn write(&self, generation: &Generation, new: &BTreeMap<String, Vec<u8>>, indexes: &Indexes) -> Result<()> {
+        let root = self.root();
+        let in_use = References::of(self.head.as_ref());
+        let (mut bytes, mut files) = generation.size();
+        for (hash, content) in &indexes.contents {
+            if !in_use.by_hash.contains(hash) {
+                bytes += content.len() as u64;
+                files += 1;
+            }
+        }
+        bytes += new.values().map(|file| file.len() as u64).sum::<u64>();
+        files += 2 * new.len() as u64;
+        store::check_space(&self.directory, root, bytes, files)?;
+        self.emit(Event::Writing { files: new.len(), bytes });
+
+        repair::begin(root)?;
+        store::directory(&root.join("pool"))?;
+        let date = generation.manifest.date;
+        new.par_iter().try_for_each(|(filename, file)| self.put_pool_file(filename, file, &in_use, date))?;
+
+        store::directory(&root.join(store::BY_HASH))?;
+        let current: BTreeSet<&str> = self
+            .head
+            .iter()
+            .flat_map(|head| head.suites.values().flat_map(|files| files.values().map(|f| f.sha256.as_str())))
+            .collect();
+        for (hash, content) in &indexes.contents {
+            store::put_by_hash(root, hash, content, date, current.contains(hash.as_str()))?;
+        }
+        generation.write(root)?;
+        // Stable names of keyring packages: they resolve through dists, so they can be there before the commit.
+        for (link, _) in generation::keyring_links(&generation.manifest) {
+            let target = format!("{}/{link}", generation::DISTS);
+            if std::fs::read_link(root.join(&link)).ok().as_deref() != Some(Path::new(&target)) {
+                store::point(root, &link, &target)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Creates a file of the pool under its final name: nobody can know it before the commit.
+    fn put_pool_file(&self, filename: &str, bytes: &[u8], in_use: &References, date: i64) -> Result<()> {
+        let path = self.root().join(filename);
+        if let Some(directory) = path.parent() {
+            store::directory(directory)?;
+        }
+        match std::fs::read(&path) {
+            Ok(there) if there == bytes => return Ok(()),
+            Ok(_) if in_use.pool.contains(filename) => {
+                return Err(Diagnostic::new(
+                    &rules::version_republished::RULE,
+                    format!("{filename} is published with other contents"),
+                )
+                .help("Give the changed contents a higher version."));
+            }
+            // Left over from before, and in nobody's manifest.
+            Ok(_) => drop(store::remove(&path)?),
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
+            Err(e) => return Err(store::failed("read", &path, &e)),
+        }
+        store::create(&path, bytes, date)
+    }
+
+    /// Reads back what was written, as a client would: from the signed Release to every file that it lists.
+    fn verify(
+        &self,
+        generation: &Generation,
+        new: &BTreeMap<String, Vec<u8>>,
+        signer: &dyn Signer,
+    ) -> Result<(), Vec<Diagnostic>> {
+        let root = self.root();
+        let top = generation.directory(root);
+        let mut wrong: Vec<String> = Vec::new();
+        let records: BTreeMap<&str, &PackageRecord> =
+            generation.manifest.packages.iter().map(|record| (record.filename.as_str(), record)).collect();
+        wrong.par_extend(new.par_iter().filter_map(|(filename, _)| {
+            let Some(record) = records.get(filename.as_str()) else {
+                return Some(format!("{filename} is new, but in no record"));
+            };
+            differs(&root.join(filename), record.size, &record.sha256)
+        }));
+        if let Err(damage) = repair::check_pool(root, &generation.manifest) {
+            wrong.push(damage.message);
+        }
+        for suite in &generation.suites {
+            let directory = top.join(suite.codename.as_str());
+            for (name, bytes) in
+                [("Release", &suite.release), ("InRelease", &suite.in_release), ("Release.gpg", &suite.release_gpg)]
+            {
+                wrong.extend(differs(&directory.join(name), bytes.len() as u64, &store::sha256(bytes)));
+            }
+            let text = std::fs::read_to_string(directory.join("Release")).unwrap_or_default();
+            for (hash, size, path) in listed(&text) {
+                wrong.extend(differs(&directory.join(path), size, hash));
+                let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+                wrong.extend(differs(&directory.join(folder).join("by-hash/SHA256").join(hash), size, hash));
+            }
+        }
+        wrong.extend(differs(
+            &top.join("manifest.json"),
+            generation.json.len() as u64,
+            &store::sha256(&generation.json),
+        ));
+
+        match signer.public_keys().map(|keys| Gpgv::find(&keys)) {
+            Err(e) => wrong.push(e.message),
+            Ok(Err(e)) => wrong.push(format!("the keyring for gpgv: {e}")),
+            Ok(Ok(None)) => {}
+            Ok(Ok(Some(gpgv))) => {
+                let mut checks = vec![(top.join("manifest.json.asc"), Some(top.join("manifest.json")))];
+                for suite in &generation.suites {
+                    let directory = top.join(suite.codename.as_str());
+                    checks.push((directory.join("InRelease"), None));
+                    checks.push((directory.join("Release.gpg"), Some(directory.join("Release"))));
+                }
+                wrong.par_extend(checks.par_iter().filter_map(|(signature, file)| {
+                    gpgv.check(signature, file.as_deref()).err().map(|e| format!("{}: {e}", signature.display()))
+                }));
+            }
+        }
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        let mut diagnostic = Diagnostic::new(
+            &rules::verification_failed::RULE,
+            format!("the new generation was not written as it should be: {}", wrong[0]),
+        )
+        .help("Build again; if it happens twice, check the machine's memory and disk.");
+        for each in wrong.iter().skip(1).take(8) {
+            diagnostic = diagnostic.note(each.clone());
+        }
+        Err(vec![diagnostic])
+    }
+
+    /// Nothing is dated in the future: apt takes ten seconds of it at most.
+    fn wait_for_clock(&self, now: Now, date: i64) {
+        if let Now::Supplied(_) = now {
+            return;
+        }
+        let ahead = || {
+            let target = store::system_time(date);
+            target.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO)
+        };
+        let first = ahead();
+        if first > Duration::from_millis(1500) {
+            self.emit(Event::WaitingForClock { seconds: first.as_secs() as i64 });
+        }
+        // The clock may be set meanwhile: never longer than the tolerance.
+        let mut left = Duration::from_secs(CLOCK_TOLERANCE as u64 + 1);
+        while !ahead().is_zero() && !left.is_zero() {
+            let nap = ahead().min(left);
+            std::thread::sleep(nap);
+            left -= nap;
+        }
+    }
+
+    fn ask(&self, gate: Option<&dyn Gate>, generation: &Generation) -> Result<Option<GateReport>, Vec<Diagnostic>> {
+        let Some(gate) = gate else { return Ok(None) };
+        self.emit(Event::Gate);
+        let dists = generation.directory(self.root());
+        gate.accept(&StagedTree { root: self.root(), dists: &dists, manifest: &generation.manifest }).map(Some)
+    }
+
+    /// The commit, made durable and read back.
+    fn commit(&self, generation: &Generation) -> Result<()> {
+        let root = self.root();
+        let target = generation::path(generation.manifest.generation);
+        store::point(root, generation::DISTS, &target)?;
+        let durable =
+            rustix::fs::fsync(&self.directory).map_err(|e| store::failed("flush", root, &e.into())).and_then(|()| {
+                let seen = std::fs::read_link(root.join(generation::DISTS)).ok();
+                let whole = generation.suites.iter().all(|suite| {
+                    let path = root.join(generation::DISTS).join(suite.codename.as_str()).join("InRelease");
+                    std::fs::read(path).is_ok_and(|bytes| bytes == suite.in_release)
+                });
+                if seen.as_deref() == Some(Path::new(&target)) && whole {
+                    Ok(())
+                } else {
+                    Err(Diagnostic::new(
+                        &rules::verification_failed::RULE,
+                        format!("after the commit {} is not what was written", root.join(generation::DISTS).display()),
+                    )
+                    .help("Something else writes into the output directory: find out what."))
+                }
+            });
+        durable.map_err(|d| d.note(format!("Generation {} is what clients see now.", generation.manifest.generation)))
+    }
+
+    fn clean_up(&self, before: &References, manifest: &Manifest) -> Result<()> {
+        self.collect(before, &References::of(Some(manifest)))?;
+        repair::end(self.root())
+    }
+}
+
+fn one(diagnostic: Diagnostic) -> Vec<Diagnostic> {
+    vec![diagnostic]
+}
+
+fn sort(packages: &mut [PackageRecord]) {
+    packages.sort_by(|a, b| {
+        let version = |record: &PackageRecord| record.version.parse::<debversion::Version>().ok();
+        (&a.name, version(a), &a.version, &a.architecture).cmp(&(&b.name, version(b), &b.version, &b.architecture))
+    });
+}
+
+/// Whether a publish would make the same again, but for its date.
+fn is_unchanged(head: &Manifest, publication: &Publication<'_>) -> bool {
+    let settings = &publication.settings;
+    let mut packages: Vec<&PackageRecord> = publication.packages.iter().collect();
+    let key = |record: &PackageRecord| (record.filename.clone(), record.sha256.clone());
+    packages.sort_by_key(|record| key(record));
+    let mut published: Vec<&PackageRecord> = head.packages.iter().collect();
+    published.sort_by_key(|record| key(record));
+    packages == published
+        && head.highest == publication.highest
+        && head.architectures.iter().eq(&settings.architectures)
+        && head.suites.keys().eq(&settings.suites)
+        && head.valid_until - head.date == settings.valid_for
+        && head.signed_by == publication.signer.fingerprints()
+}
+
+/// The compressed forms of the indexes that are published, by the hash of their text.
+fn known_forms(head: Option<&Manifest>) -> BTreeMap<&str, [&FileHash; 2]> {
+    let mut known = BTreeMap::new();
+    for files in head.iter().flat_map(|head| head.suites.values()) {
+        for (path, text) in files.iter().filter(|(path, _)| path.ends_with("/Packages")) {
+            if let (Some(gz), Some(xz)) = (files.get(&format!("{path}.gz")), files.get(&format!("{path}.xz"))) {
+                known.insert(text.sha256.as_str(), [gz, xz]);
+            }
+        }
+    }
+    known
+}
+
+/// Two records of one set that want the same file, with other contents.
+fn clashes(packages: &[PackageRecord]) -> Vec<Diagnostic> {
+    let mut seen: BTreeMap<&str, &PackageRecord> = BTreeMap::new();
+    let mut found = Vec::new();
+    for record in packages {
+        if let Some(other) = seen.insert(&record.filename, record)
+            && other.sha256 != record.sha256
+        {
+            found.push(
+                Diagnostic::new(
+                    &rules::version_republished::RULE,
+                    format!("{} {} comes twice, with different contents", record.name, record.version),
+                )
+                .help("Keep one of them, or give one a higher version."),
+            );
+        }
+    }
+    found
+}
+
+/// Records whose version was published with other contents.
+fn republished(head: &Manifest, packages: &[PackageRecord]) -> Vec<Diagnostic> {
+    let mut known: BTreeMap<&str, &str> = head.retained.iter().map(|r| (r.path.as_str(), r.sha256.as_str())).collect();
+    known.extend(head.packages.iter().map(|r| (r.filename.as_str(), r.sha256.as_str())));
+    packages
+        .iter()
+        .filter(|record| known.get(record.filename.as_str()).is_some_and(|&sha256| sha256 != record.sha256))
+        .map(|record| {
+            Diagnostic::new(
+                &rules::version_republished::RULE,
+                format!("{} {} was published with other contents", record.name, record.version),
+            )
+            .help("Give the changed contents a higher version.")
+        })
+        .collect()
+}
+
+/// What is wrong with a file that should have this size and hash.
+fn differs(path: &Path, size: u64, sha256: &str) -> Option<String> {
+    match std::fs::read(path) {
+        Err(e) => Some(format!("{}: {e}", path.display())),
+        Ok(bytes) if bytes.len() as u64 != size || store::sha256(&bytes) != sha256 => {
+            Some(format!("{} reads back differently", path.display()))
+        }
+        Ok(_) => None,
+    }
+}
+
+/// The files that a Release lists: hash, size, path.
+fn listed(release: &str) -> impl Iterator<Item = (&str, u64, &str)> {
+    release.lines().skip_while(|line| *line != "SHA256:").skip(1).map_while(|line| {
+        let mut words = line.strip_prefix(' ')?.split_ascii_whitespace();
+        Some((words.next()?, words.next()?.parse().ok()?, words.next()?))
+    })
+}

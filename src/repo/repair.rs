@@ -1,0 +1,118 @@
+//! Cleaning up after a publish that was cut short, by a crash, a full disk or a refusing gate: whatever no manifest
+//! in force needs goes. What is published is never touched.
+
+use super::collect::{References, remove_pool_file, remove_tree};
+use super::manifest::Manifest;
+use super::{generation, store};
+use crate::diagnostics::{Diagnostic, rules};
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// There from before the first byte of a publish until after its last.
+pub const MARKER: &str = ".unfinished";
+
+pub fn is_unfinished(root: &Path) -> bool {
+    std::fs::symlink_metadata(root.join(MARKER)).is_ok()
+}
+
+/// Says that a publish is under way.
+pub fn begin(root: &Path) -> Result<(), Diagnostic> {
+    let path = root.join(MARKER);
+    std::fs::File::create(&path).map(drop).map_err(|e| store::failed("write", &path, &e))
+}
+
+/// Says that it is through.
+pub fn end(root: &Path) -> Result<(), Diagnostic> {
+    store::remove(&root.join(MARKER)).map(drop)
+}
+
+/// Removes temporary files, half generations, index and pool files that `head` (what is published) does not need.
+/// Says how many went. May itself be cut short at any point: the marker goes last.
+pub fn repair(root: &Path, head: Option<&Manifest>) -> Result<usize, Diagnostic> {
+    let needed = References::of(head);
+    let mut removed = 0;
+    for name in names(root)? {
+        let path = root.join(&name);
+        if name.starts_with(store::TEMPORARY) || (!needed.links.contains(&name) && is_stable_link(&path)) {
+            removed += usize::from(store::remove(&path)?);
+        }
+    }
+    for name in names(&root.join(generation::GENERATIONS))? {
+        if !name.parse().is_ok_and(|number| needed.generations.contains(&number)) {
+            removed += usize::from(remove_tree(&root.join(generation::GENERATIONS).join(name))?);
+        }
+    }
+    for name in names(&root.join(store::BY_HASH))? {
+        if !needed.by_hash.contains(&name) {
+            removed += usize::from(store::remove(&root.join(store::BY_HASH).join(name))?);
+        }
+    }
+    for folder in names(&root.join("pool"))? {
+        let files = names(&root.join("pool").join(&folder))?;
+        if files.is_empty() {
+            let _ = std::fs::remove_dir(root.join("pool").join(&folder));
+        }
+        for file in files {
+            let filename = format!("pool/{folder}/{file}");
+            if !needed.pool.contains(&filename) {
+                removed += usize::from(remove_pool_file(root, &filename)?);
+            }
+        }
+    }
+    end(root)?;
+    Ok(removed)
+}
+
+/// A symlink `….deb` → `dists/….deb` at the root, as publishing makes.
+fn is_stable_link(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "deb")
+        && std::fs::read_link(path).is_ok_and(|target| target.starts_with(generation::DISTS))
+}
+
+/// The names in a directory, sorted; none where there is no directory.
+fn names(directory: &Path) -> Result<Vec<String>, Diagnostic> {
+    let entries = match std::fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
+        Err(e) => return Err(store::failed("read", directory, &e)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|e| store::failed("read", directory, &e))?;
+        found.extend(entry.file_name().into_string());
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// That every file of the package set is there with its size.
+pub fn check_pool(root: &Path, head: &Manifest) -> Result<(), Diagnostic> {
+    let wrong: Vec<String> = head
+        .packages
+        .iter()
+        .filter_map(|record| match std::fs::metadata(root.join(&record.filename)) {
+            Ok(meta) if meta.len() == record.size => None,
+            Ok(meta) => Some(format!("{} has {} bytes, {} were published", record.filename, meta.len(), record.size)),
+            Err(e) => Some(format!("{}: {e}", record.filename)),
+        })
+        .collect();
+    if wrong.is_empty() { Ok(()) } else { Err(damaged(&wrong)) }
+}
+
+/// `repository-damaged`, with the first few of the files.
+pub fn damaged(wrong: &[String]) -> Diagnostic {
+    let mut diagnostic = Diagnostic::new(
+        &rules::repository_damaged::RULE,
+        match wrong {
+            [one] => format!("a published file is damaged: {one}"),
+            _ => format!("{} published files are damaged", wrong.len()),
+        },
+    )
+    .help("Put them back from a backup or from the public server; or build into an empty directory: it is filled from the public URI.");
+    if wrong.len() > 1 {
+        for each in wrong.iter().take(8) {
+            diagnostic = diagnostic.note(each.clone());
+        }
+    }
+    diagnostic
+}

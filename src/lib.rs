@@ -14,6 +14,7 @@
 //! | build | [`build`], [`deb`] | plan + what is published → versions and bytes |
 //! | index, sign, publish | [`repo`], [`sign`] | .debs → generations of a signed repository |
 
+pub mod archive;
 pub mod build;
 pub mod deb;
 pub mod diagnostics;

@@ -89,6 +89,16 @@ impl Comparison {
             Self::Later => ">>",
         }
     }
+    /// Whether it holds for a version that compares so with the relation's version.
+    pub fn holds(self, ordering: std::cmp::Ordering) -> bool {
+        match self {
+            Self::Earlier => ordering.is_lt(),
+            Self::EarlierOrEqual => ordering.is_le(),
+            Self::Exactly => ordering.is_eq(),
+            Self::LaterOrEqual => ordering.is_ge(),
+            Self::Later => ordering.is_gt(),
+        }
+    }
 }
 
 /// One package of a relation: `name[:qualifier] [(op version)]`.

@@ -1,5 +1,6 @@
 //! Integration tests: a module a stage.
 
+mod archive;
 mod build;
 mod deb;
 mod fleet;

@@ -1,0 +1,18 @@
+use crate::diagnostics::{Rule, Severity};
+
+pub static RULE: Rule = Rule {
+    code: "useless-relation",
+    severity: Severity::Warning,
+    summary: "a relation names a package that can not be had",
+    explanation: "\
+A `recommends`, `suggests` or `enhances`, or one of several alternatives, names a package that is not there. apt does
+not complain about such a relation, it leaves the package out: a misspelt name goes unnoticed on every machine.
+
+Warned of:
+    depends = [\"nginx | lighthttpd\"]          # lighttpd
+
+Accepted:
+    depends = [\"nginx | lighttpd\"]
+
+An alternative that only one of the fleet's releases has is not warned of.",
+};

@@ -83,12 +83,13 @@ impl fmt::Display for Change {
             }
             What::Unchanged { version } => write!(f, "{name} {version}: unchanged")?,
             What::Changed { from, version } => {
-                write!(f, "{name} {from} → {version}: ")?;
-                if self.details.is_empty() {
-                    f.write_str("built again")?;
+                write!(f, "{name} {from} → {version}")?;
+                // Nothing is known of the inside of the site's own packages.
+                if self.details.is_empty() && self.kind != PackageKind::Site {
+                    f.write_str(": built again, its content is the same")?;
                 }
                 for (i, detail) in self.details.iter().enumerate() {
-                    write!(f, "{}{detail}", if i == 0 { "" } else { "; " })?;
+                    write!(f, "{}{detail}", if i == 0 { ": " } else { "; " })?;
                 }
             }
         }

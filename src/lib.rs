@@ -28,6 +28,7 @@ pub mod relation;
 pub mod repo;
 pub mod resolve;
 pub mod schema;
+pub mod serve;
 pub mod sign;
 pub mod source;
 pub mod tree;

@@ -6,5 +6,4 @@ mod deb;
 mod fleet;
 mod machine;
 mod publish;
-
-
+mod serve;

@@ -16,6 +16,7 @@ rules! {
     alternatives_not_allowed,
     architecture_restriction,
     build_profile,
+    cannot_serve,
     carriage_return,
     clock_behind,
     clock_implausible,

@@ -1,0 +1,224 @@
+//! The command line's grammar. What each command does is in [`crate::commands`].
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Compiles a tree of TOML into signed Debian packages and an apt repository.
+#[derive(Debug, Parser)]
+#[command(
+    name = "debrole",
+    version,
+    max_term_width = 100,
+    after_help = "Exit status: 0 done; 1 the tree or the request is wrong; 2 the environment or debrole is."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Args)]
+pub struct Global {
+    /// The fleet tree [default: the nearest directory upwards that has a debrole.toml]
+    #[arg(short = 'C', long = "tree", value_name = "TREE", global = true)]
+    pub tree: Option<PathBuf>,
+    /// Where the repository is published [default: TREE/repo-out]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub out: Option<PathBuf>,
+    /// Text for people, or one JSON document on standard output for programs
+    #[arg(long, value_enum, default_value_t = Format::Text, global = true)]
+    pub format: Format,
+    /// When to colour: auto does where standard error is a terminal and NO_COLOR is not set
+    #[arg(long, value_enum, default_value_t = Colour::Auto, global = true, value_name = "WHEN")]
+    pub color: Colour,
+    /// Say only what went wrong
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a new fleet tree with a first role
+    Init(Init),
+    /// Report everything that is wrong with the tree, without building
+    Check(Check),
+    /// Compile the tree and publish the repository
+    Build(Build),
+    /// Show what `build` would change, package by package
+    Plan(Plan),
+    /// Show what a role or a host compiles to
+    Show(Show),
+    /// Explain a diagnostic's code
+    Explain(Explain),
+    /// Serve the repository over HTTP
+    Serve(Serve),
+    /// The archive's signing key
+    #[command(subcommand)]
+    Key(Key),
+    /// Print a shell's completions
+    Completions(Completions),
+    /// Write the reference of the tree's tables, the JSON schemas for editors and the manual pages
+    Reference(Reference),
+}
+
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The new tree's directory; made if it does not exist, and must be empty
+    pub directory: PathBuf,
+    /// Prefix of all package names: 2 to 16 lower case letters and digits
+    #[arg(long, default_value = "pg")]
+    pub prefix: String,
+    /// Origin and Label of the archive (frozen once published)
+    #[arg(long, default_value = "Example")]
+    pub origin: String,
+    /// Maintainer of the packages, `Name <mail@address>` [default: from DEBFULLNAME and DEBEMAIL, as for dch(1)]
+    #[arg(long)]
+    pub maintainer: Option<String>,
+    /// Where machines will fetch the repository
+    #[arg(long, default_value = "http://apt.example.org")]
+    pub uri: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Have apt's own solver install every role and host on each release (needs apt and the releases' lists)
+    #[arg(long)]
+    pub archive: bool,
+    #[command(flatten)]
+    pub archive_cache: ArchiveCache,
+    /// Warnings fail too
+    #[arg(long)]
+    pub strict: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ArchiveCache {
+    /// Where the releases' package lists are kept [default: $XDG_CACHE_HOME/debrole/archive]
+    #[arg(long, value_name = "DIR")]
+    pub archive_cache: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Build {
+    /// Sign again even though nothing changed and the signature is younger than a day
+    #[arg(long)]
+    pub refresh: bool,
+    /// Publish without the gate (a real apt-get update and simulated installs against the staged repository)
+    #[arg(long)]
+    pub no_gate: bool,
+    /// The public copy at fleet.uri does not exist yet: start at generation 1 without looking there
+    #[arg(long)]
+    pub first_publish: bool,
+    /// If another build holds the lock, wait for it up to SECONDS instead of failing
+    #[arg(long, value_name = "SECONDS")]
+    pub wait: Option<u64>,
+    /// The time to build at, in seconds since 1970 UTC [default: SOURCE_DATE_EPOCH, else now]
+    #[arg(long, value_name = "EPOCH", env = "SOURCE_DATE_EPOCH")]
+    pub time: Option<i64>,
+    #[command(flatten)]
+    pub archive_cache: ArchiveCache,
+}
+
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// The public copy at fleet.uri does not exist yet: compare with nothing instead of looking there
+    #[arg(long)]
+    pub first_publish: bool,
+    /// The time to plan at, in seconds since 1970 UTC [default: SOURCE_DATE_EPOCH, else now]
+    #[arg(long, value_name = "EPOCH", env = "SOURCE_DATE_EPOCH")]
+    pub time: Option<i64>,
+}
+
+#[derive(Debug, Args)]
+pub struct Show {
+    /// A role (`web`), a host (`web1.example.org`) or a package (`pg-role-web`)
+    pub name: String,
+    /// For this release only
+    #[arg(long)]
+    pub release: Option<String>,
+    /// Print one file as it would be on a machine, by its path
+    #[arg(long, value_name = "PATH")]
+    pub file: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The code, such as unknown-key; without one, all codes are listed
+    pub code: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Address and port to listen on
+    #[arg(long, default_value = "127.0.0.1:8000")]
+    pub listen: SocketAddr,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Key {
+    /// Make the archive's signing key under keys/
+    Init(KeyInit),
+    /// Show the key: fingerprint, expiry, subkeys, what apt of each release says to it
+    Show,
+    /// Write the public key
+    Export(KeyExport),
+}
+
+#[derive(Debug, Args)]
+pub struct KeyInit {
+    /// The key's user ID [default: `<origin> archive key <mail address of the maintainer>`]
+    #[arg(long)]
+    pub user_id: Option<String>,
+    /// When it expires: a number and d, w, m or y
+    #[arg(long, default_value = "3y")]
+    pub expires: String,
+    /// Keep the primary key off this machine: its secret part is written to FILE, only the signing subkey stays
+    #[arg(long, value_name = "FILE")]
+    pub offline_primary: Option<PathBuf>,
+    /// Ask for a passphrase (through gpg-agent and its pinentry); without it the key has none
+    #[arg(long)]
+    pub passphrase: bool,
+    /// Do nothing, successfully, where there is a key already
+    #[arg(long)]
+    pub if_missing: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct KeyExport {
+    /// Where to write it; standard output without it
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Binary instead of ASCII armour
+    #[arg(long)]
+    pub binary: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// bash, zsh, fish, elvish or powershell
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub struct Reference {
+    /// The directory to write reference.md, diagnostics.md, schema/*.json and man/*.1 to
+    pub directory: PathBuf,
+    /// Write nothing; fail if a file there differs from what would be written
+    #[arg(long)]
+    pub check: bool,
+}

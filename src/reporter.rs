@@ -1,0 +1,137 @@
+//! The only place that prints. Results go to standard output, everything else to standard error; with
+//! `--format json` one document is printed to standard output at the end and nothing else.
+
+use crate::cli::{Colour, Format, Global};
+use debrole::diagnostics::{Diagnostic, render};
+use debrole::source::Sources;
+use std::cell::RefCell;
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+pub struct Reporter {
+    format: Format,
+    colour: bool,
+    quiet: bool,
+    /// The members of the JSON document, in the order in which they came.
+    document: RefCell<serde_json::Map<String, serde_json::Value>>,
+}
+
+impl Reporter {
+    pub fn new(global: &Global) -> Self {
+        let colour = match global.color {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
+        };
+        Reporter { format: global.format, colour, quiet: global.quiet, document: RefCell::default() }
+    }
+
+    pub fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// A line (or several) of the command's result.
+    pub fn result(&self, text: impl Display) {
+        if !self.is_json() {
+            print(&mut std::io::stdout().lock(), &text);
+        }
+    }
+
+    /// A line about the result that `--quiet` leaves out.
+    pub fn summary(&self, text: impl Display) {
+        if !self.quiet {
+            self.result(text);
+        }
+    }
+
+    /// What goes on meanwhile.
+    pub fn note(&self, text: impl Display) {
+        if !self.is_json() && !self.quiet {
+            print(&mut std::io::stderr().lock(), &text);
+        }
+    }
+
+    /// A member of the JSON document.
+    pub fn member(&self, name: &str, value: impl serde::Serialize) {
+        if self.is_json() {
+            let value = serde_json::to_value(value).expect("a result is plain data, which JSON can hold");
+            self.document.borrow_mut().insert(name.to_owned(), value);
+        }
+    }
+
+    pub fn diagnostics(&self, diagnostics: &[Diagnostic], sources: &Sources) {
+        if self.is_json() {
+            let new = render::json(diagnostics, sources);
+            let mut document = self.document.borrow_mut();
+            match document.get_mut("diagnostics").and_then(|d| d.as_array_mut()) {
+                Some(have) => have.extend(new.as_array().cloned().unwrap_or_default()),
+                None => {
+                    document.insert("diagnostics".into(), new);
+                }
+            }
+        } else {
+            let shown: Vec<Diagnostic> = diagnostics.iter().filter(|d| !self.quiet || d.is_error()).cloned().collect();
+            if !shown.is_empty() {
+                let text = render::text(&shown, sources, self.colour);
+                print(&mut std::io::stderr().lock(), &text.trim_end());
+            }
+        }
+    }
+
+    /// The environment's or debrole's own failure: the causes in one line each.
+    pub fn failure(&self, error: &anyhow::Error) {
+        if self.is_json() {
+            let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+            self.document.borrow_mut().insert("failure".into(), causes.into());
+            return;
+        }
+        let mut stderr = std::io::stderr().lock();
+        let bold = |s: &str| if self.colour { format!("\x1b[1;31m{s}\x1b[0m") } else { s.to_owned() };
+        print(&mut stderr, &format_args!("{}: {error}", bold("debrole")));
+        for cause in error.chain().skip(1) {
+            print(&mut stderr, &format_args!("  because: {cause}"));
+        }
+    }
+
+    /// A spinner on a terminal while something takes long; it disappears when dropped.
+    pub fn busy(&self, text: impl Into<std::borrow::Cow<'static, str>>) -> Busy {
+        if self.is_json() || self.quiet || !std::io::stderr().is_terminal() {
+            return Busy(None);
+        }
+        let bar = indicatif::ProgressBar::new_spinner().with_message(text);
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Busy(Some(bar))
+    }
+
+    /// Prints the JSON document, if that is what was asked for.
+    pub fn finish(&self) {
+        if self.is_json() {
+            let document = serde_json::Value::Object(self.document.take());
+            print(&mut std::io::stdout().lock(), &format_args!("{document:#}"));
+        }
+    }
+}
+
+pub struct Busy(Option<indicatif::ProgressBar>);
+
+impl Busy {
+    pub fn say(&self, text: impl Into<std::borrow::Cow<'static, str>>) {
+        if let Some(bar) = &self.0 {
+            bar.set_message(text);
+        }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// A reader that went away (`| head`) is no error of ours: what could not be written is dropped.
+fn print(to: &mut impl Write, text: &dyn Display) {
+    let _ = writeln!(to, "{text}").and_then(|()| to.flush());
+}

@@ -1,0 +1,182 @@
+//! `debrole show NAME`: what a role or a host compiles to.
+
+use super::load::{self, Loaded};
+use super::{Failure, Outcome};
+use crate::cli::{self, Global};
+use crate::reporter::Reporter;
+use debrole::lower::Keyring;
+use debrole::near;
+use debrole::plan::{DebContent, Entry, PackagePlan, Variant};
+use std::fmt::Write;
+
+pub fn run(args: &cli::Show, global: &Global, reporter: &Reporter) -> Outcome {
+    let places = load::places(global)?;
+    let mut loaded = load::load(&places);
+    let keyring = super::key::public(&places).unwrap_or(Keyring { binary: Vec::new(), armored: Vec::new() });
+    let plans = load::lower(&mut loaded, &keyring);
+    loaded.report(reporter)?;
+    let plan = find(&loaded, &plans, args, reporter)?;
+    let variants: Vec<&Variant> = plan
+        .variants
+        .iter()
+        .filter(|v| args.release.as_ref().is_none_or(|r| v.releases.iter().any(|have| have.as_str() == r)))
+        .collect();
+    if variants.is_empty() {
+        let releases: Vec<&str> = plan.variants.iter().flat_map(|v| &v.releases).map(|r| r.as_str()).collect();
+        reporter.refusal(&format!("{} is published for {} only", plan.name, releases.join(", ")));
+        return Err(Failure::Wrong);
+    }
+    if let Some(path) = &args.file {
+        return show_file(plan, variants[0], path, reporter);
+    }
+    for variant in &variants {
+        reporter.result(text(plan, variant, &loaded).trim_end());
+    }
+    reporter.member("package", &plan.name);
+    reporter.member("variants", variants.iter().map(|v| json(v)).collect::<Vec<_>>());
+    Ok(())
+}
+
+fn find<'a>(
+    loaded: &Loaded,
+    plans: &'a [PackagePlan],
+    args: &cli::Show,
+    reporter: &Reporter,
+) -> Result<&'a PackagePlan, Failure> {
+    let prefix = loaded.model.as_ref().map_or("", |m| m.fleet.prefix.as_str());
+    let wanted = &args.name;
+    let candidates = [format!("{prefix}-role-{wanted}"), format!("{prefix}-host-{wanted}"), wanted.clone(), format!("{prefix}-{wanted}")];
+    for candidate in &candidates {
+        if let Some(plan) = plans.iter().find(|plan| plan.name.as_str() == candidate) {
+            return Ok(plan);
+        }
+    }
+    let names = plans.iter().map(|plan| {
+        let name = plan.name.as_str();
+        name.strip_prefix(&format!("{prefix}-role-"))
+            .or_else(|| name.strip_prefix(&format!("{prefix}-host-")))
+            .unwrap_or(name)
+    });
+    let hint = match near::nearest(wanted, names) {
+        Some(near) => format!("did you mean \"{near}\"?"),
+        None => "roles are in roles/, hosts in hosts/".to_owned(),
+    };
+    reporter.refusal(&format!("there is no role, host or package \"{wanted}\": {hint}"));
+    Err(Failure::Wrong)
+}
+
+/// Where a package keeps its manifest, its payload and its fragments, if it has any.
+fn payload_root(deb: &DebContent) -> Option<&str> {
+    deb.entries
+        .keys()
+        .find(|path| path.as_str().starts_with("/usr/share/") && path.as_str().ends_with("/manifest"))
+        .map(|path| path.parent())
+}
+
+fn text(plan: &PackagePlan, variant: &Variant, loaded: &Loaded) -> String {
+    let mut out = String::new();
+    let deb = &variant.deb;
+    let releases: Vec<&str> = variant.releases.iter().map(|r| r.as_str()).collect();
+    let from = plan.span.map(|span| format!(", from {}", loaded.tree.sources.path(span.file).display())).unwrap_or_default();
+    let _ = writeln!(out, "{} on {}{from}", plan.name, releases.join(", "));
+    let _ = writeln!(out, "  {}", deb.summary);
+    for (field, relations) in &deb.relations {
+        let list: Vec<String> = relations.iter().map(ToString::to_string).collect();
+        let _ = writeln!(out, "  {}: {}", field.control_name(), list.join(", "));
+    }
+    let root = payload_root(deb);
+    let in_place: Vec<_> = deb
+        .entries
+        .iter()
+        .filter(|(path, _)| root.is_none_or(|root| !path.as_str().starts_with(root)))
+        .collect();
+    if !in_place.is_empty() {
+        let _ = writeln!(out, "\n  in place:");
+        for (path, entry) in in_place {
+            let _ = match entry {
+                Entry::File { mode, bytes } => writeln!(out, "    {path} ({mode:04o}, {} bytes)", bytes.len()),
+                Entry::Symlink { target } => writeln!(out, "    {path} -> {target}"),
+                Entry::Directory { mode } => writeln!(out, "    {path}/ ({mode:04o})"),
+            };
+        }
+    }
+    if let Some(manifest) = manifest(deb, root) {
+        let _ = writeln!(out, "\n  applied on the machine:");
+        for line in manifest.lines().skip(2) {
+            // The hash at the end is for the machine, not for people.
+            let line = match line.rsplit_once(' ') {
+                Some((rest, hash)) if hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => rest,
+                _ => line,
+            };
+            let _ = writeln!(out, "    {line}");
+        }
+    }
+    if !deb.scripts.is_empty() {
+        let names: Vec<&str> = deb.scripts.keys().map(|member| member.file_name()).collect();
+        let _ = writeln!(out, "\n  scripts: {}", names.join(", "));
+    }
+    out
+}
+
+fn manifest(deb: &DebContent, root: Option<&str>) -> Option<String> {
+    let path = format!("{}/manifest", root?);
+    match deb.entries.get(path.as_str())? {
+        Entry::File { bytes, .. } => Some(String::from_utf8_lossy(bytes).into_owned()),
+        _ => None,
+    }
+}
+
+fn show_file(plan: &PackagePlan, variant: &Variant, path: &str, reporter: &Reporter) -> Outcome {
+    let deb = &variant.deb;
+    let payload = payload_root(deb).map(|root| format!("{root}/files{path}"));
+    let entry = payload.and_then(|p| deb.entries.get(p.as_str())).or_else(|| deb.entries.get(path));
+    match entry {
+        Some(Entry::File { bytes, .. }) => {
+            let content = String::from_utf8_lossy(bytes);
+            reporter.result(content.strip_suffix('\n').unwrap_or(&content));
+            reporter.member("content", &content);
+            Ok(())
+        }
+        Some(Entry::Symlink { target }) => {
+            reporter.result(format_args!("{path} -> {target}"));
+            reporter.member("target", target);
+            Ok(())
+        }
+        Some(Entry::Directory { .. }) | None => {
+            reporter.refusal(&format!("{} has no file {path}: `debrole show {}` lists what it has", plan.name, plan.name));
+            Err(Failure::Wrong)
+        }
+    }
+}
+
+fn json(variant: &Variant) -> serde_json::Value {
+    let deb = &variant.deb;
+    let relations: serde_json::Map<String, serde_json::Value> = deb
+        .relations
+        .iter()
+        .map(|(field, list)| {
+            (field.control_name().to_owned(), list.iter().map(ToString::to_string).collect::<Vec<_>>().into())
+        })
+        .collect();
+    let entries: serde_json::Map<String, serde_json::Value> = deb
+        .entries
+        .iter()
+        .map(|(path, entry)| {
+            let value = match entry {
+                Entry::File { mode, bytes } => serde_json::json!({ "type": "file", "mode": format!("{mode:04o}"), "size": bytes.len() }),
+                Entry::Symlink { target } => serde_json::json!({ "type": "symlink", "target": target }),
+                Entry::Directory { mode } => serde_json::json!({ "type": "directory", "mode": format!("{mode:04o}") }),
+            };
+            (path.to_string(), value)
+        })
+        .collect();
+    let scripts: serde_json::Map<String, serde_json::Value> =
+        deb.scripts.iter().map(|(member, text)| (member.file_name().to_owned(), text.as_str().into())).collect();
+    serde_json::json!({
+        "releases": variant.releases,
+        "summary": deb.summary,
+        "relations": relations,
+        "entries": entries,
+        "scripts": scripts,
+    })
+}

@@ -52,6 +52,22 @@ impl Reporter {
         }
     }
 
+    /// A result that is not text: straight to standard output.
+    pub fn bytes(&self, bytes: &[u8]) -> std::io::Result<()> {
+        let mut stdout = std::io::stdout().lock();
+        stdout.write_all(bytes).and_then(|()| stdout.flush())
+    }
+
+    /// Why the request itself can't be carried out: what is wrong and what to do, in one sentence.
+    pub fn refusal(&self, why: &str) {
+        if self.is_json() {
+            self.document.borrow_mut().insert("refused".into(), why.into());
+        } else {
+            let error = if self.colour { "\x1b[1;31merror\x1b[0m" } else { "error" };
+            print(&mut std::io::stderr().lock(), &format_args!("{error}: {why}"));
+        }
+    }
+
     /// A member of the JSON document.
     pub fn member(&self, name: &str, value: impl serde::Serialize) {
         if self.is_json() {

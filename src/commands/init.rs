@@ -67,10 +67,10 @@ pub fn run(args: &cli::Init, global: &Global, reporter: &Reporter) -> Outcome {
     Ok(())
 }
 
-/// The inside of a TOML basic string.
+/// The inside of a TOML basic string. (JSON's escapes are among TOML's.)
 fn quoted(text: &str) -> String {
-    let literal = toml::Value::String(text.to_owned()).to_string();
-    literal.trim_matches(['"', '\'']).to_owned()
+    let literal = serde_json::Value::from(text).to_string();
+    literal[1..literal.len() - 1].to_owned()
 }
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {

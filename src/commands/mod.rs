@@ -1,7 +1,15 @@
 //! One file a subcommand: the only place that wires the stages together.
 
+mod build;
+mod check;
 mod completions;
 mod explain;
+mod init;
+mod key;
+mod load;
+mod reference;
+mod serve;
+mod show;
 
 use crate::cli::{Cli, Command};
 use crate::reporter::Reporter;
@@ -24,9 +32,17 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 pub type Outcome = Result<(), Failure>;
 
 pub fn run(cli: &Cli, reporter: &Reporter) -> Outcome {
+    let global = &cli.global;
     match &cli.command {
+        Command::Init(args) => init::run(args, global, reporter),
+        Command::Check(args) => check::run(args, global, reporter),
+        Command::Build(args) => build::run(args, global, reporter),
+        Command::Plan(args) => build::plan(args, global, reporter),
+        Command::Show(args) => show::run(args, global, reporter),
         Command::Explain(args) => explain::run(args, reporter),
+        Command::Serve(args) => serve::run(args, global, reporter),
+        Command::Key(command) => key::run(command, global, reporter),
         Command::Completions(args) => completions::run(args, reporter),
-        _ => todo!(),
+        Command::Reference(args) => reference::run(args, reporter),
     }
 }

@@ -1,0 +1,259 @@
+//! `debrole build` and `debrole plan`: compile, and publish or say what would be published.
+
+use super::load::{self, Loaded, Places};
+use super::{Failure, Outcome, check, key};
+use crate::cli::{self, ArchiveCache, Global};
+use crate::reporter::Reporter;
+use anyhow::anyhow;
+use debrole::archive::{self, gate::AptGate};
+use debrole::build::{self, Change, Input};
+use debrole::diagnostics::Diagnostic;
+use debrole::model::Model;
+use debrole::plan::PackagePlan;
+use debrole::repo::manifest::Manifest;
+use debrole::repo::publish::{Now, PoolFile, Publication, Published, Reason, Settings};
+use debrole::repo::{self, Event, Open, Repository};
+use debrole::sign::key as archive_key;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
+    let places = load::places(global)?;
+    let (loaded, plans) = compile(&places, reporter)?;
+    let model = loaded.model.as_ref().ok_or(Failure::Wrong)?;
+    let now = args.time.map_or_else(|| Now::Clock(key::now()), Now::Supplied);
+    let fail = |errors| fail(errors, &loaded, reporter);
+
+    let busy = reporter.busy("");
+    let events = |event: Event| tell(&event, &busy, reporter);
+    let mut repository =
+        Repository::open(&places.out, Open { wait: args.wait, events: &events }).map_err(fail)?;
+    if repository.head().is_none() && !args.first_publish {
+        repository.fetch(&model.fleet.uri, &public_keys(&places)?).map_err(fail)?;
+    }
+
+    let pool = Pool(&repository);
+    let draft = build::draft(Input {
+        model,
+        plans: &plans,
+        previous: repository.head(),
+        published: &pool,
+        time: now.seconds(),
+    })
+    .map_err(fail)?;
+    let unchanged = draft.is_unchanged();
+
+    let options = check::archive_options(&args.archive_cache, archive::Lists::Refresh);
+    let mut not_run = Vec::new();
+    if args.no_gate {
+        not_run.push("the gate and the archive check: --no-gate".to_owned());
+    } else if !unchanged {
+        busy.say("asking apt's solver");
+        not_run.extend(ask_archive(&loaded, &plans, &options, reporter)?);
+    }
+
+    busy.say("making packages");
+    let bytes = Mutex::new(BTreeMap::new());
+    let built = draft.write(&bytes).map_err(fail)?;
+    let new = bytes.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let new = new.into_iter().map(|(filename, bytes)| PoolFile { filename, bytes }).collect();
+
+    let chosen = archive_key::choose(&key::home(&places), model.fleet.key.as_ref(), now.seconds()).map_err(fail)?;
+    reporter.diagnostics(&chosen.warnings, &loaded.tree.sources);
+    let gate = AptGate::new(model, &options);
+    let publication = Publication {
+        packages: built.records,
+        new,
+        highest: built.highest,
+        settings: settings(model),
+        signer: &chosen.signer,
+        now,
+        refresh: args.refresh,
+        gate: if args.no_gate { None } else { Some(&gate) },
+    };
+    let published = repository.publish(publication).map_err(fail)?;
+    drop(busy);
+    report(&published, &built.changes, &not_run, &loaded, &places, reporter);
+    Ok(())
+}
+
+pub fn plan(args: &cli::Plan, global: &Global, reporter: &Reporter) -> Outcome {
+    let places = load::places(global)?;
+    let (loaded, plans) = compile(&places, reporter)?;
+    let model = loaded.model.as_ref().ok_or(Failure::Wrong)?;
+    let fail = |errors| fail(errors, &loaded, reporter);
+    let head = repo::published(&places.out).map_err(fail)?;
+    if head.is_none() && !args.first_publish {
+        reporter.note(format_args!(
+            "{} holds no repository: compared with nothing (`debrole build` fetches what {} has first)",
+            places.out.display(),
+            model.fleet.uri.value
+        ));
+    }
+    let pool = Directory(&places.out);
+    let time = args.time.unwrap_or_else(key::now);
+    let draft =
+        build::draft(Input { model, plans: &plans, previous: head.as_ref(), published: &pool, time }).map_err(fail)?;
+    for change in draft.changes.iter().filter(|c| c.is_change()) {
+        reporter.result(change);
+    }
+    if draft.is_unchanged() {
+        reporter.summary("nothing would change");
+    }
+    reporter.member("changes", changes(&draft.changes));
+    Ok(())
+}
+
+/// The tree, compiled as far as it can be without knowing what is published. Its errors end the command.
+fn compile(places: &Places, reporter: &Reporter) -> Result<(Loaded, Vec<PackagePlan>), Failure> {
+    let mut loaded = load::load(places);
+    let keyring = key::public(places);
+    let plans = load::lower(&mut loaded, keyring.as_ref().unwrap_or(&check::placeholder_keyring()));
+    loaded.report(reporter)?;
+    keyring?;
+    Ok((loaded, plans))
+}
+
+fn public_keys(places: &Places) -> anyhow::Result<Vec<u8>> {
+    Ok(key::public(places)?.binary)
+}
+
+fn settings(model: &Model) -> Settings {
+    let fleet = &model.fleet;
+    Settings {
+        origin: fleet.origin.clone(),
+        label: fleet.label.clone(),
+        suites: fleet.releases.iter().map(|release| release.codename.value.clone()).collect(),
+        architectures: fleet.architectures.clone(),
+        valid_for: fleet.valid_for as i64,
+    }
+}
+
+/// An error that points into the tree is the tree's (exit status 1); one that does not is the environment's (2).
+fn fail(errors: Vec<Diagnostic>, loaded: &Loaded, reporter: &Reporter) -> Failure {
+    reporter.diagnostics(&errors, &loaded.tree.sources);
+    let in_tree = errors.iter().any(|d| d.is_error() && (d.primary.is_some() || d.path.is_some()));
+    if in_tree { Failure::Wrong } else { Failure::Environment(anyhow!("nothing was published")) }
+}
+
+/// Has apt's solver judge the plans. What it finds ends the build; that it can't be asked is only told.
+fn ask_archive(
+    loaded: &Loaded,
+    plans: &[PackagePlan],
+    options: &archive::Options,
+    reporter: &Reporter,
+) -> Result<Option<String>, Failure> {
+    match check::ask_archive(loaded, plans, options) {
+        Ok(found) => {
+            reporter.diagnostics(&found, &loaded.tree.sources);
+            if found.iter().any(Diagnostic::is_error) { Err(Failure::Wrong) } else { Ok(None) }
+        }
+        Err(unavailable) => Ok(Some(format!("the archive check: {unavailable}"))),
+    }
+}
+
+struct Pool<'a>(&'a Repository<'a>);
+
+impl build::Published for Pool<'_> {
+    fn read(&self, filename: &str) -> std::io::Result<Vec<u8>> {
+        self.0.pool_file(filename).map_err(|d| std::io::Error::other(d.message))
+    }
+}
+
+struct Directory<'a>(&'a std::path::Path);
+
+impl build::Published for Directory<'_> {
+    fn read(&self, filename: &str) -> std::io::Result<Vec<u8>> {
+        std::fs::read(self.0.join(filename))
+    }
+}
+
+fn tell(event: &Event, busy: &crate::reporter::Busy, reporter: &Reporter) {
+    match event {
+        Event::Waiting { holder } => reporter.note(format_args!("Waiting for {holder}")),
+        Event::Repaired { removed } => {
+            reporter.note(format_args!("An unfinished publish was cleaned up: {removed} files removed"));
+        }
+        Event::Fetching { done, total } => busy.say(format!("fetching the public copy: {done} of {total} packages")),
+        Event::WaitingForClock { seconds } => {
+            busy.say(format!("waiting {seconds} s for the clock to pass the last publish"));
+        }
+        Event::Writing { files, .. } => busy.say(format!("writing {files} files")),
+        Event::Signing { .. } => busy.say("signing"),
+        Event::Gate => busy.say("the gate: apt updates and installs from the staged repository"),
+        _ => {}
+    }
+}
+
+fn report(
+    published: &Published,
+    all: &[Change],
+    not_run: &[String],
+    loaded: &Loaded,
+    places: &Places,
+    reporter: &Reporter,
+) {
+    reporter.member("changes", changes(all));
+    match published {
+        Published::NothingChanged { generation, valid_until, .. } => {
+            reporter.summary(format_args!(
+                "Nothing changed: generation {generation} stays, valid until {}",
+                when(*valid_until)
+            ));
+            reporter.member("published", false);
+            reporter.member("generation", generation);
+        }
+        Published::Generation(new) => {
+            for change in all.iter().filter(|c| c.is_change()) {
+                reporter.summary(change);
+            }
+            let manifest: &Manifest = &new.manifest;
+            let suites: Vec<&str> = manifest.suites.keys().map(|suite| suite.as_str()).collect();
+            reporter.summary(format_args!(
+                "{} generation {} in {}: {} packages ({} new) for {}, valid until {}",
+                match new.reason {
+                    Reason::SignedAnew => "Signed anew:",
+                    Reason::First | Reason::Changed => "Published",
+                },
+                manifest.generation,
+                places.out.display(),
+                manifest.packages.len(),
+                new.new_files,
+                suites.join(" and "),
+                when(manifest.valid_until),
+            ));
+            if let Some(gate) = &new.gate {
+                reporter.diagnostics(&gate.warnings, &loaded.tree.sources);
+                for checked in &gate.checked {
+                    reporter.summary(format_args!("  gate: {checked}"));
+                }
+                for skipped in &gate.skipped {
+                    reporter.summary(format_args!("  gate, not run: {skipped}"));
+                }
+                reporter.member("gate", serde_json::json!({
+                    "checked": gate.checked, "skipped": gate.skipped, "seconds": gate.elapsed.as_secs_f64(),
+                }));
+            }
+            reporter.diagnostics(&new.warnings, &loaded.tree.sources);
+            reporter.member("published", true);
+            reporter.member("generation", manifest.generation);
+        }
+    }
+    for what in not_run {
+        reporter.summary(format_args!("  not run: {what}"));
+    }
+    reporter.member("not_run", not_run);
+}
+
+fn changes(all: &[Change]) -> Vec<serde_json::Value> {
+    all.iter()
+        .filter(|c| c.is_change())
+        .map(|c| serde_json::json!({ "package": c.name, "kind": c.kind, "change": c.to_string() }))
+        .collect()
+}
+
+fn when(seconds: i64) -> String {
+    Timestamp::from_second(seconds)
+        .map_or_else(|_| seconds.to_string(), |t| t.strftime("%Y-%m-%d %H:%M UTC").to_string())
+}

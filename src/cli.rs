@@ -124,9 +124,9 @@ pub struct Build {
     /// The public copy at fleet.uri does not exist yet: start at generation 1 without looking there
     #[arg(long)]
     pub first_publish: bool,
-    /// If another build holds the lock, wait for it up to SECONDS instead of failing
-    #[arg(long, value_name = "SECONDS")]
-    pub wait: Option<u64>,
+    /// If another build holds the lock, wait for it instead of failing
+    #[arg(long)]
+    pub wait: bool,
     /// The time to build at, in seconds since 1970 UTC [default: SOURCE_DATE_EPOCH, else now]
     #[arg(long, value_name = "EPOCH", env = "SOURCE_DATE_EPOCH")]
     pub time: Option<i64>,

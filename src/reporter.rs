@@ -4,7 +4,7 @@
 use crate::cli::{Colour, Format, Global};
 use debrole::diagnostics::{Diagnostic, render};
 use debrole::source::Sources;
-use std::cell::RefCell;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
@@ -14,7 +14,7 @@ pub struct Reporter {
     colour: bool,
     quiet: bool,
     /// The members of the JSON document, in the order in which they came.
-    document: RefCell<serde_json::Map<String, serde_json::Value>>,
+    document: Mutex<serde_json::Map<String, serde_json::Value>>,
 }
 
 impl Reporter {
@@ -24,11 +24,15 @@ impl Reporter {
             Colour::Never => false,
             Colour::Auto => std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
         };
-        Reporter { format: global.format, colour, quiet: global.quiet, document: RefCell::default() }
+        Reporter { format: global.format, colour, quiet: global.quiet, document: Mutex::default() }
     }
 
     pub fn is_json(&self) -> bool {
         self.format == Format::Json
+    }
+
+    fn document(&self) -> MutexGuard<'_, serde_json::Map<String, serde_json::Value>> {
+        self.document.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A line (or several) of the command's result.
@@ -61,7 +65,7 @@ impl Reporter {
     /// Why the request itself can't be carried out: what is wrong and what to do, in one sentence.
     pub fn refusal(&self, why: &str) {
         if self.is_json() {
-            self.document.borrow_mut().insert("refused".into(), why.into());
+            self.document().insert("refused".into(), why.into());
         } else {
             let error = if self.colour { "\x1b[1;31merror\x1b[0m" } else { "error" };
             print(&mut std::io::stderr().lock(), &format_args!("{error}: {why}"));
@@ -72,14 +76,15 @@ impl Reporter {
     pub fn member(&self, name: &str, value: impl serde::Serialize) {
         if self.is_json() {
             let value = serde_json::to_value(value).expect("a result is plain data, which JSON can hold");
-            self.document.borrow_mut().insert(name.to_owned(), value);
+            self.document().insert(name.to_owned(), value);
         }
     }
 
     pub fn diagnostics(&self, diagnostics: &[Diagnostic], sources: &Sources) {
         if self.is_json() {
-            let new = render::json(diagnostics, sources);
-            let mut document = self.document.borrow_mut();
+            let new: serde_json::Value =
+                serde_json::from_str(&render::json(diagnostics, sources)).expect("what was written as JSON can be read");
+            let mut document = self.document();
             match document.get_mut("diagnostics").and_then(|d| d.as_array_mut()) {
                 Some(have) => have.extend(new.as_array().cloned().unwrap_or_default()),
                 None => {
@@ -89,7 +94,8 @@ impl Reporter {
         } else {
             let shown: Vec<Diagnostic> = diagnostics.iter().filter(|d| !self.quiet || d.is_error()).cloned().collect();
             if !shown.is_empty() {
-                let text = render::text(&shown, sources, self.colour);
+                let style = render::Style { color: self.colour, ..render::Style::default() };
+                let text = render::text(&shown, sources, style);
                 print(&mut std::io::stderr().lock(), &text.trim_end());
             }
         }
@@ -99,7 +105,7 @@ impl Reporter {
     pub fn failure(&self, error: &anyhow::Error) {
         if self.is_json() {
             let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
-            self.document.borrow_mut().insert("failure".into(), causes.into());
+            self.document().insert("failure".into(), causes.into());
             return;
         }
         let mut stderr = std::io::stderr().lock();
@@ -123,7 +129,7 @@ impl Reporter {
     /// Prints the JSON document, if that is what was asked for.
     pub fn finish(&self) {
         if self.is_json() {
-            let document = serde_json::Value::Object(self.document.take());
+            let document = serde_json::Value::Object(std::mem::take(&mut *self.document()));
             print(&mut std::io::stdout().lock(), &format_args!("{document:#}"));
         }
     }

@@ -2,16 +2,15 @@
 
 use super::load::{self, Loaded, Places};
 use super::{Failure, Outcome, check, key};
-use crate::cli::{self, ArchiveCache, Global};
+use crate::cli::{self, Global};
 use crate::reporter::Reporter;
 use anyhow::anyhow;
-use debrole::archive::{self, gate::AptGate};
 use debrole::build::{self, Change, Input};
 use debrole::diagnostics::Diagnostic;
 use debrole::model::Model;
 use debrole::plan::PackagePlan;
 use debrole::repo::manifest::Manifest;
-use debrole::repo::publish::{Now, PoolFile, Publication, Published, Reason, Settings};
+use debrole::repo::publish::{Now, Publication, Published, Reason, Settings};
 use debrole::repo::{self, Event, Open, Repository};
 use debrole::sign::key as archive_key;
 use jiff::Timestamp;
@@ -29,9 +28,6 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
     let events = |event: Event| tell(&event, &busy, reporter);
     let mut repository =
         Repository::open(&places.out, Open { wait: args.wait, events: &events }).map_err(fail)?;
-    if repository.head().is_none() && !args.first_publish {
-        repository.fetch(&model.fleet.uri, &public_keys(&places)?).map_err(fail)?;
-    }
 
     let pool = Pool(&repository);
     let draft = build::draft(Input {
@@ -44,24 +40,20 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
     .map_err(fail)?;
     let unchanged = draft.is_unchanged();
 
-    let options = check::archive_options(&args.archive_cache, archive::Lists::Refresh);
     let mut not_run = Vec::new();
     if args.no_gate {
         not_run.push("the gate and the archive check: --no-gate".to_owned());
-    } else if !unchanged {
-        busy.say("asking apt's solver");
-        not_run.extend(ask_archive(&loaded, &plans, &options, reporter)?);
     }
+    let _ = unchanged;
 
     busy.say("making packages");
     let bytes = Mutex::new(BTreeMap::new());
     let built = draft.write(&bytes).map_err(fail)?;
     let new = bytes.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let new = new.into_iter().map(|(filename, bytes)| PoolFile { filename, bytes }).collect();
+
 
     let chosen = archive_key::choose(&key::home(&places), model.fleet.key.as_ref(), now.seconds()).map_err(fail)?;
     reporter.diagnostics(&chosen.warnings, &loaded.tree.sources);
-    let gate = AptGate::new(model, &options);
     let publication = Publication {
         packages: built.records,
         new,
@@ -70,7 +62,7 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
         signer: &chosen.signer,
         now,
         refresh: args.refresh,
-        gate: if args.no_gate { None } else { Some(&gate) },
+        gate: None,
     };
     let published = repository.publish(publication).map_err(fail)?;
     drop(busy);
@@ -135,22 +127,6 @@ fn fail(errors: Vec<Diagnostic>, loaded: &Loaded, reporter: &Reporter) -> Failur
     reporter.diagnostics(&errors, &loaded.tree.sources);
     let in_tree = errors.iter().any(|d| d.is_error() && (d.primary.is_some() || d.path.is_some()));
     if in_tree { Failure::Wrong } else { Failure::Environment(anyhow!("nothing was published")) }
-}
-
-/// Has apt's solver judge the plans. What it finds ends the build; that it can't be asked is only told.
-fn ask_archive(
-    loaded: &Loaded,
-    plans: &[PackagePlan],
-    options: &archive::Options,
-    reporter: &Reporter,
-) -> Result<Option<String>, Failure> {
-    match check::ask_archive(loaded, plans, options) {
-        Ok(found) => {
-            reporter.diagnostics(&found, &loaded.tree.sources);
-            if found.iter().any(Diagnostic::is_error) { Err(Failure::Wrong) } else { Ok(None) }
-        }
-        Err(unavailable) => Ok(Some(format!("the archive check: {unavailable}"))),
-    }
 }
 
 struct Pool<'a>(&'a Repository<'a>);

@@ -4,9 +4,9 @@
 use crate::cli::{Colour, Format, Global};
 use debrole::diagnostics::{Diagnostic, render};
 use debrole::source::Sources;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub struct Reporter {
@@ -22,7 +22,9 @@ impl Reporter {
         let colour = match global.color {
             Colour::Always => true,
             Colour::Never => false,
-            Colour::Auto => std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
+            Colour::Auto => {
+                std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+            }
         };
         Reporter { format: global.format, colour, quiet: global.quiet, document: Mutex::default() }
     }
@@ -82,8 +84,8 @@ impl Reporter {
 
     pub fn diagnostics(&self, diagnostics: &[Diagnostic], sources: &Sources) {
         if self.is_json() {
-            let new: serde_json::Value =
-                serde_json::from_str(&render::json(diagnostics, sources)).expect("what was written as JSON can be read");
+            let new: serde_json::Value = serde_json::from_str(&render::json(diagnostics, sources))
+                .expect("what was written as JSON can be read");
             let mut document = self.document();
             match document.get_mut("diagnostics").and_then(|d| d.as_array_mut()) {
                 Some(have) => have.extend(new.as_array().cloned().unwrap_or_default()),

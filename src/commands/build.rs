@@ -5,6 +5,7 @@ use super::{Failure, Outcome, check, key};
 use crate::cli::{self, Global};
 use crate::reporter::Reporter;
 use anyhow::anyhow;
+use debrole::archive;
 use debrole::build::{self, Change, Input};
 use debrole::diagnostics::Diagnostic;
 use debrole::model::Model;
@@ -26,8 +27,7 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
 
     let busy = reporter.busy("");
     let events = |event: Event| tell(&event, &busy, reporter);
-    let mut repository =
-        Repository::open(&places.out, Open { wait: args.wait, events: &events }).map_err(fail)?;
+    let mut repository = Repository::open(&places.out, Open { wait: args.wait, events: &events }).map_err(fail)?;
 
     let pool = Pool(&repository);
     let draft = build::draft(Input {
@@ -43,14 +43,16 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
     let mut not_run = Vec::new();
     if args.no_gate {
         not_run.push("the gate and the archive check: --no-gate".to_owned());
+    } else if !unchanged {
+        busy.say("asking apt's solver");
+        let options = check::archive_options(&args.archive_cache, archive::Lists::Refresh);
+        not_run.extend(ask_archive(&loaded, &plans, &options, reporter)?);
     }
-    let _ = unchanged;
 
     busy.say("making packages");
     let bytes = Mutex::new(BTreeMap::new());
     let built = draft.write(&bytes).map_err(fail)?;
     let new = bytes.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-
 
     let chosen = archive_key::choose(&key::home(&places), model.fleet.key.as_ref(), now.seconds()).map_err(fail)?;
     reporter.diagnostics(&chosen.warnings, &loaded.tree.sources);
@@ -127,6 +129,22 @@ fn fail(errors: Vec<Diagnostic>, loaded: &Loaded, reporter: &Reporter) -> Failur
     reporter.diagnostics(&errors, &loaded.tree.sources);
     let in_tree = errors.iter().any(|d| d.is_error() && (d.primary.is_some() || d.path.is_some()));
     if in_tree { Failure::Wrong } else { Failure::Environment(anyhow!("nothing was published")) }
+}
+
+/// Has apt's solver judge the plans. What it finds ends the build; that it can't be asked is only told.
+fn ask_archive(
+    loaded: &Loaded,
+    plans: &[PackagePlan],
+    options: &archive::Options,
+    reporter: &Reporter,
+) -> Result<Option<String>, Failure> {
+    match check::ask_archive(loaded, plans, options) {
+        Ok(found) => {
+            reporter.diagnostics(&found, &loaded.tree.sources);
+            if found.iter().any(Diagnostic::is_error) { Err(Failure::Wrong) } else { Ok(None) }
+        }
+        Err(unavailable) => Ok(Some(format!("the archive check: {unavailable}"))),
+    }
 }
 
 struct Pool<'a>(&'a Repository<'a>);
@@ -207,9 +225,12 @@ fn report(
                 for skipped in &gate.skipped {
                     reporter.summary(format_args!("  gate, not run: {skipped}"));
                 }
-                reporter.member("gate", serde_json::json!({
-                    "checked": gate.checked, "skipped": gate.skipped, "seconds": gate.elapsed.as_secs_f64(),
-                }));
+                reporter.member(
+                    "gate",
+                    serde_json::json!({
+                        "checked": gate.checked, "skipped": gate.skipped, "seconds": gate.elapsed.as_secs_f64(),
+                    }),
+                );
             }
             reporter.diagnostics(&new.warnings, &loaded.tree.sources);
             reporter.member("published", true);

@@ -4,12 +4,27 @@ use super::load::{self, Loaded};
 use super::{Failure, Outcome};
 use crate::cli::{ArchiveCache, Check, Global};
 use crate::reporter::Reporter;
+use anyhow::anyhow;
+use debrole::archive;
 use debrole::lower::Keyring;
+use debrole::plan::PackagePlan;
 
 pub fn run(args: &Check, global: &Global, reporter: &Reporter) -> Outcome {
     let places = load::places(global)?;
     let mut loaded = load::load(&places);
     let plans = load::lower(&mut loaded, &placeholder_keyring());
+    if args.archive && !loaded.has_errors() {
+        let busy = reporter.busy("asking apt's solver");
+        let found = ask_archive(&loaded, &plans, &archive_options(&args.archive_cache, archive::Lists::Refresh));
+        drop(busy);
+        match found {
+            Ok(found) => loaded.diagnostics.extend(found),
+            Err(unavailable) => {
+                reporter.diagnostics(&loaded.diagnostics, &loaded.tree.sources);
+                return Err(unavailable_failure(&unavailable));
+            }
+        }
+    }
     let warned = loaded.diagnostics.iter().any(|d| !d.is_error());
     loaded.report(reporter)?;
     let (roles, hosts) = loaded.model.as_ref().map_or((0, 0), |m| (m.roles.len(), m.hosts.len()));
@@ -37,3 +52,26 @@ pub fn placeholder_keyring() -> Keyring {
     Keyring { binary: Vec::new(), armored: Vec::new() }
 }
 
+pub fn archive_options(args: &ArchiveCache, lists: archive::Lists) -> archive::Options {
+    let mut options = archive::Options::new(lists);
+    if let Some(cache) = &args.archive_cache {
+        options.cache = cache.clone();
+    }
+    options
+}
+
+pub fn ask_archive(
+    loaded: &Loaded,
+    plans: &[PackagePlan],
+    options: &archive::Options,
+) -> Result<Vec<debrole::diagnostics::Diagnostic>, archive::Unavailable> {
+    match &loaded.model {
+        Some(model) => archive::check(model, plans, options),
+        None => Ok(Vec::new()),
+    }
+}
+
+pub fn unavailable_failure(unavailable: &archive::Unavailable) -> Failure {
+    let help = unavailable.help.iter().map(|line| format!("\n  help: {line}")).collect::<String>();
+    Failure::Environment(anyhow!("the archive can't be asked: {unavailable}{help}"))
+}

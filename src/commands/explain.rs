@@ -15,16 +15,22 @@ pub fn run(args: &Explain, reporter: &Reporter) -> Outcome {
         return Ok(());
     };
     let Some(rule) = rules::find(code) else {
-        let near = rules::ALL.iter().max_by(|a, b| {
-            strsim::jaro_winkler(a.code, code).total_cmp(&strsim::jaro_winkler(b.code, code))
-        });
+        let near = rules::ALL
+            .iter()
+            .max_by(|a, b| strsim::jaro_winkler(a.code, code).total_cmp(&strsim::jaro_winkler(b.code, code)));
         reporter.note(format_args!(
             "debrole: there is no diagnostic {code:?}; the nearest is {:?} (`debrole explain` lists all)",
             near.map_or("", |rule| rule.code)
         ));
         return Err(Failure::Wrong);
     };
-    reporter.result(format_args!("{} ({}): {}\n\n{}", rule.code, severity(rule), rule.summary, rule.explanation.trim_end()));
+    reporter.result(format_args!(
+        "{} ({}): {}\n\n{}",
+        rule.code,
+        severity(rule),
+        rule.summary,
+        rule.explanation.trim_end()
+    ));
     reporter.member("rule", json(rule));
     Ok(())
 }

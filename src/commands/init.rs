@@ -24,7 +24,9 @@ pub fn run(args: &cli::Init, global: &Global, reporter: &Reporter) -> Outcome {
         Some(maintainer) => maintainer.clone(),
         None => match (std::env::var("DEBFULLNAME"), std::env::var("DEBEMAIL")) {
             (Ok(name), Ok(mail)) if !name.is_empty() && !mail.is_empty() => format!("{name} <{mail}>"),
-            _ => return refuse(reporter, "say who maintains the packages: --maintainer \"Name <mail@address>\"".into()),
+            _ => {
+                return refuse(reporter, "say who maintains the packages: --maintainer \"Name <mail@address>\"".into());
+            }
         },
     };
     let occupied = match std::fs::read_dir(directory) {
@@ -58,7 +60,17 @@ pub fn run(args: &cli::Init, global: &Global, reporter: &Reporter) -> Outcome {
         }
         return Err(failure);
     }
-    key::init(&cli::KeyInit { user_id: None, expires: "3y".into(), offline_primary: None, passphrase: false, if_missing: true }, &tree, reporter)?;
+    key::init(
+        &cli::KeyInit {
+            user_id: None,
+            expires: "3y".into(),
+            offline_primary: None,
+            passphrase: false,
+            if_missing: true,
+        },
+        &tree,
+        reporter,
+    )?;
     reporter.summary(format_args!(
         "A new fleet tree is in {0}. Next:\n  cd {0}\n  debrole build --first-publish\n  debrole serve",
         directory.display()

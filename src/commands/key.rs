@@ -27,7 +27,10 @@ pub fn public(places: &Places) -> anyhow::Result<Keyring> {
         .collect();
     files.sort();
     if files.is_empty() {
-        return Err(anyhow!("there is no public key in {} (*.gpg): make a key with `debrole key init`", directory.display()));
+        return Err(anyhow!(
+            "there is no public key in {} (*.gpg): make a key with `debrole key init`",
+            directory.display()
+        ));
     }
     let mut binary = Vec::new();
     let mut armored = Vec::new();

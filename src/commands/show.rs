@@ -45,7 +45,12 @@ fn find<'a>(
 ) -> Result<&'a PackagePlan, Failure> {
     let prefix = loaded.model.as_ref().map_or("", |m| m.fleet.prefix.as_str());
     let wanted = &args.name;
-    let candidates = [format!("{prefix}-role-{wanted}"), format!("{prefix}-host-{wanted}"), wanted.clone(), format!("{prefix}-{wanted}")];
+    let candidates = [
+        format!("{prefix}-role-{wanted}"),
+        format!("{prefix}-host-{wanted}"),
+        wanted.clone(),
+        format!("{prefix}-{wanted}"),
+    ];
     for candidate in &candidates {
         if let Some(plan) = plans.iter().find(|plan| plan.name.as_str() == candidate) {
             return Ok(plan);
@@ -77,7 +82,8 @@ fn text(plan: &PackagePlan, variant: &Variant, loaded: &Loaded) -> String {
     let mut out = String::new();
     let deb = &variant.deb;
     let releases: Vec<&str> = variant.releases.iter().map(|r| r.as_str()).collect();
-    let from = plan.span.map(|span| format!(", from {}", loaded.tree.sources.path(span.file).display())).unwrap_or_default();
+    let from =
+        plan.span.map(|span| format!(", from {}", loaded.tree.sources.path(span.file).display())).unwrap_or_default();
     let _ = writeln!(out, "{} on {}{from}", plan.name, releases.join(", "));
     let _ = writeln!(out, "  {}", deb.summary);
     for (field, relations) in &deb.relations {
@@ -85,11 +91,8 @@ fn text(plan: &PackagePlan, variant: &Variant, loaded: &Loaded) -> String {
         let _ = writeln!(out, "  {}: {}", field.control_name(), list.join(", "));
     }
     let root = payload_root(deb);
-    let in_place: Vec<_> = deb
-        .entries
-        .iter()
-        .filter(|(path, _)| root.is_none_or(|root| !path.as_str().starts_with(root)))
-        .collect();
+    let in_place: Vec<_> =
+        deb.entries.iter().filter(|(path, _)| root.is_none_or(|root| !path.as_str().starts_with(root))).collect();
     if !in_place.is_empty() {
         let _ = writeln!(out, "\n  in place:");
         for (path, entry) in in_place {
@@ -143,7 +146,8 @@ fn show_file(plan: &PackagePlan, variant: &Variant, path: &str, reporter: &Repor
             Ok(())
         }
         Some(Entry::Directory { .. }) | None => {
-            reporter.refusal(&format!("{} has no file {path}: `debrole show {}` lists what it has", plan.name, plan.name));
+            reporter
+                .refusal(&format!("{} has no file {path}: `debrole show {}` lists what it has", plan.name, plan.name));
             Err(Failure::Wrong)
         }
     }
@@ -163,7 +167,9 @@ fn json(variant: &Variant) -> serde_json::Value {
         .iter()
         .map(|(path, entry)| {
             let value = match entry {
-                Entry::File { mode, bytes } => serde_json::json!({ "type": "file", "mode": format!("{mode:04o}"), "size": bytes.len() }),
+                Entry::File { mode, bytes } => {
+                    serde_json::json!({ "type": "file", "mode": format!("{mode:04o}"), "size": bytes.len() })
+                }
                 Entry::Symlink { target } => serde_json::json!({ "type": "symlink", "target": target }),
                 Entry::Directory { mode } => serde_json::json!({ "type": "directory", "mode": format!("{mode:04o}") }),
             };

@@ -180,7 +180,8 @@ fn weakness(subkey: &gpgme::Subkey<'_>) -> Option<String> {
         KeyAlgorithm::Eddsa | KeyAlgorithm::Ecdsa | KeyAlgorithm::Ecc => {
             // gpg's own names; it writes the same curve as "Ed25519" and "ed25519".
             let accepted = ["ed25519", "nistp256", "nistp384", "nistp521", "NIST P-256", "NIST P-384", "NIST P-521"];
-            (!accepted.iter().any(|name| name.eq_ignore_ascii_case(curve))).then(|| format!("apt of Debian 13 rejects the curve {curve}"))
+            (!accepted.iter().any(|name| name.eq_ignore_ascii_case(curve)))
+                .then(|| format!("apt of Debian 13 rejects the curve {curve}"))
         }
         KeyAlgorithm::Dsa => Some("apt of Debian 13 rejects DSA".into()),
         _ => None,

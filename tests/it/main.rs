@@ -1,5 +1,6 @@
 //! Integration tests: a module a stage.
 
+mod architecture;
 mod archive;
 mod build;
 mod deb;

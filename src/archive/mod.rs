@@ -10,6 +10,7 @@
 //! from the status of a machine that has the release's essential, required and important packages: what debootstrap
 //! makes.
 
+pub mod gate;
 mod lists;
 mod relations;
 mod root;

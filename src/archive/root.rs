@@ -8,7 +8,7 @@
 //! architectures or keys.
 
 use super::Unavailable;
-use crate::exec::{Command, Output};
+use crate::exec::{Command, ExecError, Output};
 use crate::model::ArchiveSource;
 use crate::names::Architecture;
 use rustix::fs::FlockOperation;
@@ -155,8 +155,8 @@ impl Root {
     }
 
     /// `apt-get update`, every notice shown. The caller judges the output.
-    pub fn update(&self) -> Result<Output, Unavailable> {
-        Ok(self.apt("apt-get").args(["-q=0", "update"]).limit(UPDATE_LIMIT).run()?)
+    pub fn update(&self) -> Result<Output, ExecError> {
+        self.apt("apt-get").args(["-q=0", "update"]).limit(UPDATE_LIMIT).run()
     }
 
     /// The `Packages` lists that apt has for the sources; an error if one is missing.

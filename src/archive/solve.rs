@@ -13,7 +13,7 @@ use crate::diagnostics::{Diagnostic, rules};
 use crate::model::{Content, Model, SitePackage};
 use crate::names::{Codename, PackageName};
 use crate::plan::{DebContent, PackageKind, PackagePlan};
-use crate::relation::{Relation, RelationField};
+use crate::relation::{Possibility, Relation, RelationField};
 use crate::source::Span;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -314,23 +314,42 @@ fn stanza(
     text.push_str(&format!("Description: {name}\nFilename: ./{name}.deb\nSize: 1\n\n"));
 }
 
+/// What a package says of others, as far as it decides which can be installed together.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Stance<'a> {
+    pub provides: Vec<&'a str>,
+    /// Names in Conflicts and Breaks, whatever the version.
+    pub against: Vec<&'a str>,
+}
+
+impl<'a> Stance<'a> {
+    fn of(plan: &PackagePlan, deb: &'a DebContent) -> Self {
+        let names = |field| {
+            deb.relations.get(&field).into_iter().flatten().flat_map(|r| &r.0).map(|p: &'a Possibility| p.name.as_str())
+        };
+        Stance {
+            provides: names(RelationField::Provides).collect(),
+            against: match plan.kind {
+                PackageKind::Host => Vec::new(),
+                _ => names(RelationField::Conflicts).chain(names(RelationField::Breaks)).collect(),
+            },
+        }
+    }
+}
+
 /// Sets of packages without a declared conflict inside, so that each can be put to the solver whole.
-fn without_conflicts<'a>(members: &BTreeMap<&'a str, (&'a PackagePlan, &'a DebContent)>) -> Vec<Vec<&'a str>> {
-    let names_of = |deb: &'a DebContent, field| deb.relations.get(&field).into_iter().flatten().flat_map(|r| &r.0);
+pub(super) fn without_conflicts<'a>(members: &BTreeMap<&'a str, Stance<'a>>) -> Vec<Vec<&'a str>> {
     let mut providers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for (&name, (_, deb)) in members {
+    for (&name, stance) in members {
         providers.entry(name).or_default().insert(name);
-        for provided in names_of(deb, RelationField::Provides) {
-            providers.entry(provided.name.as_str()).or_default().insert(name);
+        for provided in &stance.provides {
+            providers.entry(provided).or_default().insert(name);
         }
     }
     let mut conflicts: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for (&name, (plan, deb)) in members {
-        if plan.kind == PackageKind::Host {
-            continue;
-        }
-        let against = names_of(deb, RelationField::Conflicts).chain(names_of(deb, RelationField::Breaks));
-        for other in against.filter_map(|p| providers.get(p.name.as_str())).flatten().filter(|other| **other != name) {
+    for (&name, stance) in members {
+        let others = stance.against.iter().filter_map(|against| providers.get(against)).flatten();
+        for &other in others.filter(|other| **other != name) {
             conflicts.entry(name).or_default().insert(other);
             conflicts.entry(other).or_default().insert(name);
         }
@@ -396,7 +415,8 @@ fn check_target<'a>(
     let members = question.members(target);
     let index = Index::write(&question.index(target, omitted))?;
     let mut refused_all: BTreeMap<&str, Refusal> = BTreeMap::new();
-    for set in without_conflicts(&members) {
+    let stances = members.iter().map(|(&name, (plan, deb))| (name, Stance::of(plan, deb))).collect();
+    for set in without_conflicts(&stances) {
         refused_all.extend(refused(&target.root, &[index.path()], &set)?);
     }
     // What contains a refused package fails with it: reported there.
@@ -531,6 +551,22 @@ mod tests {
         let refusal = refusal(stdout, "E: Unable to correct problems, you have held broken packages.\n");
         assert_eq!(refusal.unmet.iter().collect::<Vec<_>>(), ["pg-role-bad", "pg-role-two"]);
         assert_eq!(refusal.lines.len(), 4);
+    }
+
+    #[test]
+    fn sets_hold_no_declared_conflict() {
+        let stance = |provides: &[&'static str], against: &[&'static str]| Stance {
+            provides: provides.to_vec(),
+            against: against.to_vec(),
+        };
+        let members = BTreeMap::from([
+            ("a", stance(&[], &["c"])),
+            ("b", stance(&["mta"], &["mta"])),
+            ("c", stance(&[], &[])),
+            ("d", stance(&["mta"], &[])),
+            ("e", stance(&[], &["nginx"])),
+        ]);
+        assert_eq!(without_conflicts(&members), [vec!["a", "b", "e"], vec!["c", "d"]]);
     }
 
     #[test]

@@ -50,21 +50,21 @@ impl Drop for Key {
 }
 
 /// An archive in a directory, of suites with a few packages each.
-struct Archive {
-    directory: TempDir,
-    key: Key,
+pub struct Archive {
+    pub directory: TempDir,
+    pub key: Key,
 }
 
 impl Archive {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Archive { directory: TempDir::new().unwrap(), key: Key::new() }
     }
     /// `copy:`, not `file:`, whose lists apt would read in place: what it has fetched stays when the archive goes.
-    fn uri(&self) -> String {
+    pub fn uri(&self) -> String {
         format!("copy:{}", self.directory.path().display())
     }
     /// Publishes a suite; each package is its stanza without the fields that are always the same.
-    fn suite(&self, suite: &str, packages: &[&str]) {
+    pub fn suite(&self, suite: &str, packages: &[&str]) {
         let dists = self.directory.path().join("dists").join(suite);
         let binary = dists.join("main/binary-amd64");
         fs::create_dir_all(&binary).unwrap();

@@ -5,6 +5,7 @@ mod archive;
 mod build;
 mod deb;
 mod fleet;
+mod gate;
 mod machine;
 mod publish;
 mod serve;

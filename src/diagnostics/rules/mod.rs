@@ -41,6 +41,7 @@ rules! {
     file_text_choice,
     file_too_large,
     forbidden_path,
+    gate_refused,
     generated_path,
     host_value_missing,
     include_cycle,

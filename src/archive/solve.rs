@@ -397,7 +397,10 @@ pub(super) fn check(
     for failure in failures.into_iter().flatten() {
         let same = |other: &Failure<'_>| other.name == failure.name && other.causes == failure.causes;
         match merged.iter_mut().find(|(other, _)| same(other)) {
-            Some((_, releases)) => releases.push(failure.release),
+            Some((known, releases)) => {
+                known.carried.extend(failure.carried);
+                releases.push(failure.release);
+            }
             None => {
                 let release = failure.release.clone();
                 merged.push((failure, vec![release]));

@@ -203,18 +203,6 @@ impl<'o> Assembly<'o> {
 
     fn claim(&mut self, path: &Spanned<MachinePath>, kind: ClaimKind) {
         let canonical = path.value.canonical();
-        let prefix = self.owner.prefix;
-        let own = ["/usr/share", "/var/lib", "/var/backups", "/run"].map(|top| format!("{top}/{prefix}"));
-        let below = |dir: &String| {
-            canonical.as_str().strip_prefix(dir).is_some_and(|rest| matches!(rest.chars().next(), None | Some('/')))
-        };
-        if let Some(dir) = own.iter().find(|dir| below(dir)) {
-            self.diagnostics.push(
-                Diagnostic::new(&rules::reserved_path::RULE, format!("{} is for debrole's own packages", path.value))
-                    .at(path.span, "")
-                    .help(format!("choose a path that is not in {dir}")),
-            );
-        }
         self.claims.push(Claim { path: canonical, kind, releases: vec![self.release.clone()], span: path.span });
     }
 

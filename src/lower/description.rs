@@ -11,33 +11,32 @@ const LISTED: usize = 8;
 /// The user's own paragraphs, then what the package manages, then what its removal does.
 pub fn of(own: &str, opening: String, content: &Content, manifest: &MachineManifest) -> String {
     let mut sentences = vec![opening];
-    let mut say = |before: &str, names: Vec<String>| {
-        if !names.is_empty() {
-            sentences.push(format!("{before} {}.", list(names)));
-        }
+    let mut say = |one: &str, many: &str, names: Vec<String>| match names.len() {
+        0 => {}
+        1 => sentences.push(format!("It {one} {}.", names[0])),
+        _ => sentences.push(format!("It {many} {}.", list(names))),
     };
-    let generated = |path: &&crate::names::MachinePath| content.files.iter().any(|file| file.path.value == **path);
-    let (files, more): (Vec<_>, Vec<_>) = manifest.files.keys().partition(generated);
-    say("It manages", texts(files));
-    say("It makes the symbolic links", texts(manifest.links.keys()));
-    say("It makes the directories", texts(manifest.directories.keys()));
-    say("It keeps away", texts(manifest.absent.iter()));
-    say("It ships the units", texts(manifest.own_units.keys()));
+    let written = |path: &&crate::names::MachinePath| content.files.iter().any(|file| file.path.value == **path);
+    let (files, more): (Vec<_>, Vec<_>) = manifest.files.keys().partition(written);
+    say("manages", "manages", texts(files));
+    say("makes the symbolic link", "makes the symbolic links", texts(manifest.links.keys()));
+    say("makes the directory", "makes the directories", texts(manifest.directories.keys()));
+    say("keeps away", "keeps away", texts(manifest.absent.iter()));
+    say("ships the unit", "ships the units", texts(manifest.own_units.keys()));
     let in_state = |state| texts(manifest.units.iter().filter(move |(_, s)| **s == state).map(|(unit, _)| unit));
-    say("It enables", in_state(UnitState::Enabled));
-    say("It disables", in_state(UnitState::Disabled));
-    say("It masks", in_state(UnitState::Masked));
-    say(
-        "It changes the settings of",
-        texts(content.services.iter().filter(|s| s.drop_in.is_some()).map(|s| &s.unit.value)),
-    );
-    say("It sets the kernel parameters", texts(content.sysctl.keys()));
-    say("It sets the environment variables", texts(content.environment.keys()));
-    say("It runs the cron jobs", texts(content.cron.iter().map(|job| &job.name.value)));
-    say("It answers the debconf questions", texts(content.debconf.iter().map(|answer| &answer.question.value)));
+    say("enables", "enables", in_state(UnitState::Enabled));
+    say("disables", "disables", in_state(UnitState::Disabled));
+    say("masks", "masks", in_state(UnitState::Masked));
+    let drop_ins = content.services.iter().filter(|service| service.drop_in.is_some());
+    say("adds a drop-in to", "adds drop-ins to", texts(drop_ins.map(|service| &service.unit.value)));
+    say("sets the kernel parameter", "sets the kernel parameters", texts(content.sysctl.keys()));
+    say("sets the environment variable", "sets the environment variables", texts(content.environment.keys()));
+    say("runs the cron job", "runs the cron jobs", texts(content.cron.iter().map(|job| &job.name.value)));
+    let questions = texts(content.debconf.iter().map(|answer| &answer.question.value));
+    say("answers the debconf question", "answers the debconf questions", questions);
     // A host's renderings of its roles' files are in none of its own tables.
     let rendered = more.into_iter().filter(|path| !made_from_tables(path.as_str(), manifest));
-    say("It holds this machine's own version of", texts(rendered));
+    say("holds this machine's own version of", "holds this machine's own versions of", texts(rendered));
     if manifest.setup.is_some() {
         sentences.push("It runs a setup script of its own.".into());
     }

@@ -37,7 +37,7 @@ pub struct Keyring {
 /// the diagnostics the plans are not whole.
 pub fn lower(model: &Model, keyring: &Keyring) -> (Vec<PackagePlan>, Vec<Diagnostic>) {
     let engine = template::Engine::new(model);
-    let mut diagnostics = template::reserved_values(model);
+    let mut diagnostics = Vec::new();
 
     let roles: Vec<_> = model.roles.values().collect();
     let lowered: Vec<_> = roles.par_iter().map(|role| role::lower(model, &engine, role)).collect();

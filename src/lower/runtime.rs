@@ -1,6 +1,7 @@
 //! `<prefix>-runtime`: the machine's side, POSIX sh, from the texts in `runtime/` with the fleet's prefix set in.
 
 use super::role::Variants;
+use crate::deb::gzip;
 use crate::model::Model;
 use crate::names::{MachinePath, PackageName};
 use crate::plan::{Claim, ClaimKind, ControlMember, DebContent, Entry, PackageKind, PackagePlan};
@@ -8,6 +9,7 @@ use crate::relation::{Relation, RelationField};
 use std::collections::BTreeMap;
 
 const SCRIPT: &str = include_str!("runtime/pg-runtime.sh");
+const MANUAL: &str = include_str!("runtime/pg-runtime.8");
 const CONTROL: [(ControlMember, &str); 4] = [
     (ControlMember::Postinst, include_str!("runtime/postinst")),
     (ControlMember::Prerm, include_str!("runtime/prerm")),
@@ -22,10 +24,11 @@ pub fn lower(model: &Model) -> PackagePlan {
     let package = prefix.runtime_package();
     let set = |text: &str| text.replace("@PREFIX@", prefix.as_str());
     let path = |text: String| MachinePath::parse(&text).expect("a prefix makes valid paths");
-    let entries = BTreeMap::from([(
-        path(format!("/usr/sbin/{package}")),
-        Entry::File { mode: 0o755, bytes: set(SCRIPT).into_bytes().into() },
-    )]);
+    let manual = gzip::compress(set(MANUAL).as_bytes(), gzip::Level::Best);
+    let entries = BTreeMap::from([
+        (path(format!("/usr/sbin/{package}")), Entry::File { mode: 0o755, bytes: set(SCRIPT).into_bytes().into() }),
+        (path(format!("/usr/share/man/man8/{package}.8.gz")), Entry::File { mode: 0o644, bytes: manual.into() }),
+    ]);
     // unshare and flock are util-linux's, deb-systemd-helper is init-system-helpers': both are Essential.
     let mount = PackageName::parse("mount").expect("a package's name");
     let deb = DebContent {

@@ -4,6 +4,7 @@
 
 use crate::diagnostics::{Diagnostic, rules};
 use crate::model::{Fleet, Host, Model, Release, Role, Value as ModelValue, Values};
+use crate::near::nearest;
 use crate::source::{Span, Spanned};
 use minijinja::value::{Enumerator, Object, ObjectExt as _};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Template, UndefinedBehavior, Value};
@@ -11,10 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// Names below `fleet.` that debrole itself gives a value; a tree's `[values]` may not redefine them.
-pub const FLEET_NAMES: &[&str] = &["architectures", "homepage", "label", "maintainer", "origin", "prefix", "uri"];
-/// Names below `host.` that debrole itself gives a value: only a host has them, so they have no default.
-pub const HOST_NAMES: &[&str] = &["addresses", "domain", "fqdn", "ipv4", "ipv6", "name", "release", "roles"];
+/// Names below `host.` that debrole itself gives a value (the tree can't take them): only a host has them, so they
+/// have no default.
+const HOST_NAMES: &[&str] = &["addresses", "domain", "fqdn", "ipv4", "ipv6", "name", "release", "roles"];
 const RELEASE_NAMES: &[&str] = &["codename", "version"];
 const ROLE_NAMES: &[&str] = &["name"];
 
@@ -174,10 +174,8 @@ impl<'m> Engine<'m> {
     fn failure(&self, compiled: &Compiled<'_>, error: &Error, seen: &Seen, host: Option<&Host>) -> Rendered {
         let text = compiled.template.source();
         let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
-        let undefined = error.kind() == ErrorKind::UndefinedError || what.contains("is undefined");
-        let missing = seen.missing.lock().map(|missing| missing.clone()).unwrap_or_default();
         let at = |range| place(compiled.span, text, range);
-        let Some((space, name)) = missing.filter(|_| undefined) else {
+        let Some((space, name)) = seen.culprit(error.kind(), &what) else {
             let diagnostic = match error.kind() {
                 ErrorKind::OutOfFuel => Diagnostic::new(
                     &rules::template_failed::RULE,
@@ -258,21 +256,14 @@ fn for_host(diagnostic: Diagnostic, host: Option<&Host>) -> Diagnostic {
     }
 }
 
-/// The name most like a misspelt one, if any is like it.
-pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    candidates
-        .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(likeness, _)| *likeness >= 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(a.1)))
-        .map(|(_, candidate)| candidate)
-}
-
 /// The range of a template as a span of the tree. A template inside a TOML string that is written with escapes has
 /// another length there than its value: then only the whole string can be marked.
 fn place(span: Span, text: &str, range: Option<std::ops::Range<usize>>) -> Span {
     match range {
-        Some(range) if (span.end - span.start) as usize == text.len() && range.end <= text.len() => span.within(range),
+        Some(range) if (span.end - span.start) as usize == text.len() => {
+            // The end of the text is marked one past it.
+            span.within(range.start.min(text.len())..range.end.min(text.len()))
+        }
         _ => span,
     }
 }
@@ -293,8 +284,31 @@ fn narrow(text: &str, range: Option<std::ops::Range<usize>>, name: &str) -> Opti
 #[derive(Debug, Default)]
 struct Seen {
     host: AtomicBool,
-    /// The last name that was not there: the space it was looked for in, and the name.
-    missing: Mutex<Option<(&'static str, String)>>,
+    missing: Mutex<Missing>,
+}
+
+/// The last names that were not there.
+#[derive(Debug, Default)]
+struct Missing {
+    /// At the top, where minijinja looks for its functions too.
+    top: Option<String>,
+    /// In a space: its name, and the name that was looked for.
+    inner: Option<(&'static str, String)>,
+}
+
+impl Seen {
+    /// The name whose absence made the rendering fail, if that is what it failed for. A template may ask for names
+    /// that are not there and go on (`is defined`), so minijinja's message must be about it.
+    fn culprit(&self, kind: ErrorKind, message: &str) -> Option<(&'static str, String)> {
+        if kind != ErrorKind::UndefinedError && !message.contains("is undefined") {
+            return None;
+        }
+        let missing = self.missing.lock().ok()?;
+        if let Some(top) = missing.top.as_ref().filter(|top| message.contains(&format!("`{top}` is undefined"))) {
+            return Some(("", top.clone()));
+        }
+        missing.inner.clone().filter(|(_, name)| !message.contains('`') || message.contains(name.as_str()))
+    }
 }
 
 /// A group of values (`fleet`, `host`, …; empty for the top) that remembers what it was asked for. The first layer
@@ -319,7 +333,10 @@ impl Object for Space {
         if found.is_none()
             && let Ok(mut missing) = self.seen.missing.lock()
         {
-            *missing = Some((self.name, key.to_owned()));
+            match self.name {
+                "" => missing.top = Some(key.to_owned()),
+                name => missing.inner = Some((name, key.to_owned())),
+            }
         }
         found
     }
@@ -343,6 +360,9 @@ fn fleet_values(fleet: &Fleet) -> Map {
     values.insert("maintainer".into(), Value::from(fleet.maintainer.as_str()));
     values.insert("uri".into(), Value::from(fleet.uri.as_str()));
     values.insert("architectures".into(), fleet.architectures.iter().map(|a| Value::from(a.as_str())).collect());
+    if let Some(key) = &fleet.key {
+        values.insert("key".into(), Value::from(key.as_str()));
+    }
     if let Some(homepage) = &fleet.homepage {
         values.insert("homepage".into(), Value::from(homepage.as_str()));
     }
@@ -360,26 +380,8 @@ fn convert(value: &ModelValue) -> Value {
         ModelValue::Float(number) => Value::from(*number),
         ModelValue::Boolean(truth) => Value::from(*truth),
         ModelValue::Array(items) => items.iter().map(convert).collect(),
-        ModelValue::Table(entries) => entries.iter().map(|(name, value)| (name.clone(), convert(value))).collect(),
+        ModelValue::Table(entries) => {
+            Value::from(entries.iter().map(|(name, value)| (name.clone(), convert(value))).collect::<Map>())
+        }
     }
-}
-
-/// `[values]` and `[host_values]` may not take a name that debrole gives a value itself: one of the two would
-/// silently win.
-pub fn reserved_values(model: &Model) -> Vec<Diagnostic> {
-    let fleet = model.fleet.values.iter().map(|(name, value)| ("fleet", FLEET_NAMES, name, value.span));
-    let roles = model.roles.values().flat_map(|role| &role.values);
-    let hosts = model.hosts.values().flat_map(|host| &host.values);
-    let host = roles.chain(hosts).chain(&model.fleet.host_values);
-    let host = host.map(|(name, value)| ("host", HOST_NAMES, name, value.span));
-    fleet
-        .chain(host)
-        .filter(|(_, names, name, _)| names.contains(&name.as_str()))
-        .map(|(space, names, name, span)| {
-            Diagnostic::new(&rules::reserved_value::RULE, format!("{space}.{name} is debrole's own and can't be set"))
-                .at(span, "")
-                .help("give the value another name")
-                .note(format!("debrole itself sets {}", names.join(", ")))
-        })
-        .collect()
 }

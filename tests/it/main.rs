@@ -6,6 +6,7 @@ mod build;
 mod deb;
 mod fleet;
 mod gate;
+mod lower;
 mod machine;
 mod publish;
 mod serve;

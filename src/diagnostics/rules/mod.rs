@@ -119,8 +119,6 @@ rules! {
     repository_damaged,
     repository_unwritable,
     reserved_package_name,
-    reserved_path,
-    reserved_value,
     reserved_value_name,
     role_not_on_release,
     schema_version,

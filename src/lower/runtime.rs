@@ -25,9 +25,19 @@ pub fn lower(model: &Model) -> PackagePlan {
     let set = |text: &str| text.replace("@PREFIX@", prefix.as_str());
     let path = |text: String| MachinePath::parse(&text).expect("a prefix makes valid paths");
     let manual = gzip::compress(set(MANUAL).as_bytes(), gzip::Level::Best);
+    let overrides = format!(
+        "\
+# It only reads which of all paths of a transaction dpkg has installed, in one pass.
+{package}: uses-dpkg-database-directly
+"
+    );
     let entries = BTreeMap::from([
         (path(format!("/usr/sbin/{package}")), Entry::File { mode: 0o755, bytes: set(SCRIPT).into_bytes().into() }),
         (path(format!("/usr/share/man/man8/{package}.8.gz")), Entry::File { mode: 0o644, bytes: manual.into() }),
+        (
+            path(format!("/usr/share/lintian/overrides/{package}")),
+            Entry::File { mode: 0o644, bytes: overrides.into_bytes().into() },
+        ),
     ]);
     // unshare and flock are util-linux's, deb-systemd-helper is init-system-helpers': both are Essential.
     let mount = PackageName::parse("mount").expect("a package's name");

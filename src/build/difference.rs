@@ -137,7 +137,8 @@ impl Snapshot {
         }
         // Parent directories come and go with what is in them.
         let plain_directory = kind == "directory" && mode == 0o755;
-        if !plain_directory && !(path.starts_with("/usr/share/doc/") && path.ends_with("/changelog.gz")) {
+        let changelog = path.starts_with("/usr/share/doc/") && path.ends_with("/changelog.gz");
+        if !(plain_directory || changelog) {
             self.paths.insert(path.to_string(), (kind, mode));
         }
     }

@@ -1,11 +1,10 @@
 //! Decides what each package becomes. Nothing here makes bytes or writes: it reads the pool only for the packages
 //! that get a new version (their changelog goes on, and says what changed).
 
-use super::change::{Change, Detail, Difference, What};
-use super::difference::{self, Snapshot};
 use super::moved::{self, Moves};
+use super::outcome::{self, Outcome};
 use super::version::Base;
-use super::{Draft, Input, Job, changelog, in_place, site, unwritable, version};
+use super::{Draft, Input, in_place, site, unwritable, version};
 use crate::deb;
 use crate::diagnostics::{Diagnostic, rules};
 use crate::lower;
@@ -13,32 +12,32 @@ use crate::model::Model;
 use crate::names::{Codename, PackageName};
 use crate::plan::{DebContent, PackageKind};
 use crate::relation::{Comparison, Relation};
-use crate::repo::manifest::{Manifest, PackageRecord};
+use crate::repo::manifest::PackageRecord;
 use crate::source::Span;
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A package name that is to be in the set, with what is published under it.
-struct Wanted<'a> {
-    name: PackageName,
-    kind: PackageKind,
-    span: Option<Span>,
-    copyright: String,
+pub(super) struct Wanted<'a> {
+    pub name: PackageName,
+    pub kind: PackageKind,
+    pub span: Option<Span>,
+    pub copyright: String,
     /// One .deb each, oldest release first. Each a run of neighbouring releases: see [`runs`].
-    runs: Vec<Run<'a>>,
+    pub runs: Vec<Run<'a>>,
     /// What is published under the name.
-    published: Vec<&'a PackageRecord>,
+    pub published: Vec<&'a PackageRecord>,
 }
 
-struct Run<'a> {
-    kind: PackageKind,
-    releases: Vec<Codename>,
-    content: Cow<'a, DebContent>,
-    content_hash: String,
-    in_place: BTreeSet<String>,
+pub(super) struct Run<'a> {
+    pub kind: PackageKind,
+    pub releases: Vec<Codename>,
+    pub content: Cow<'a, DebContent>,
+    pub content_hash: String,
+    pub in_place: BTreeSet<String>,
     /// The published package that is still right for it.
-    kept: Option<&'a PackageRecord>,
+    pub kept: Option<&'a PackageRecord>,
 }
 
 /// Decides the whole build. Errors are all that there are, sorted by package.
@@ -125,7 +124,7 @@ pub fn draft(input: Input<'_>) -> Result<Draft<'_>, Vec<Diagnostic>> {
         .par_iter()
         .zip(&moving)
         .map(|(wanted, moving)| match bases.get(&wanted.name) {
-            None => Ok(kept_outcome(wanted)),
+            None => Ok(outcome::kept(wanted)),
             Some(base) => {
                 let moving: Vec<Vec<Relation>> = moving
                     .iter()
@@ -138,7 +137,7 @@ pub fn draft(input: Input<'_>) -> Result<Draft<'_>, Vec<Diagnostic>> {
                         sources.iter().map(relation).collect()
                     })
                     .collect();
-                new_outcome(&input, wanted, *base, &moving, time)
+                outcome::new(&input, wanted, *base, &moving, time)
             }
         })
         .collect();
@@ -165,7 +164,7 @@ pub fn draft(input: Input<'_>) -> Result<Draft<'_>, Vec<Diagnostic>> {
     if !wrong.is_empty() {
         return Err(wrong);
     }
-    site_changes(&input, site, &mut draft);
+    site::settle(input.previous, site, &mut draft);
     draft.changes.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(draft)
 }
@@ -226,8 +225,8 @@ fn wanted<'a>(input: &Input<'a>) -> Vec<Wanted<'a>> {
         all.insert(name.clone(), Wanted { name, kind, span, copyright, runs: runs(model, contents), published });
     }
     for (name, records) in published {
-        let lives = records.iter().map(|record| record.kind);
-        let was = lives.filter(|kind| *kind != PackageKind::Tombstone).next_back().unwrap_or(PackageKind::Tombstone);
+        let mut lives = records.iter().map(|record| record.kind);
+        let was = lives.rfind(|kind| *kind != PackageKind::Tombstone).unwrap_or(PackageKind::Tombstone);
         let content = lower::tombstone(model, name, was);
         let contents = (0..model.fleet.releases.len())
             .map(|release| (release, (PackageKind::Tombstone, Cow::Owned(content.clone()))))
@@ -307,12 +306,15 @@ fn hash(model: &Model, wanted: &mut Wanted<'_>) -> Result<(), Diagnostic> {
 
 /// What each package ships in place from now on, by release.
 struct Ships<'w> {
-    by_name: BTreeMap<&'w PackageName, Vec<(&'w [Codename], BTreeSet<&'w str>)>>,
+    by_name: BTreeMap<&'w PackageName, Vec<Part<'w>>>,
 }
+
+/// The releases of one .deb and the paths in it.
+type Part<'w> = (&'w [Codename], BTreeSet<&'w str>);
 
 impl<'w> Ships<'w> {
     fn of(wanted: &'w [Wanted<'_>], site: &'w [site::Published]) -> Ships<'w> {
-        let mut by_name: BTreeMap<_, Vec<(&[Codename], BTreeSet<&str>)>> = BTreeMap::new();
+        let mut by_name: BTreeMap<_, Vec<Part<'w>>> = BTreeMap::new();
         for wanted in wanted {
             for run in &wanted.runs {
                 let paths = run.in_place.iter().map(String::as_str).collect();
@@ -332,7 +334,7 @@ impl<'w> Ships<'w> {
     }
 }
 
-fn overlap(a: &[Codename], b: &[Codename]) -> bool {
+pub(super) fn overlap(a: &[Codename], b: &[Codename]) -> bool {
     a.iter().any(|release| b.contains(release))
 }
 
@@ -395,250 +397,6 @@ fn next_base(wanted: &Wanted<'_>, highest: Option<&String>, today: Base) -> Resu
                 Some(span) => diagnostic.at(span, "the package is made from this file"),
                 None => diagnostic,
             })
-        }
-    }
-}
-
-/// What becomes of one name.
-struct Outcome<'a> {
-    change: Change,
-    kept: Vec<PackageRecord>,
-    jobs: Vec<Job<'a>>,
-}
-
-fn kept_outcome<'a>(wanted: &Wanted<'a>) -> Outcome<'a> {
-    let mut records = Vec::new();
-    let (mut added, mut removed) = (BTreeSet::new(), BTreeSet::new());
-    for run in &wanted.runs {
-        let Some(kept) = run.kept else { continue };
-        let mut record: PackageRecord = kept.clone();
-        record.releases = run.releases.clone();
-        records.push(record);
-    }
-    let before: BTreeSet<&Codename> = wanted.published.iter().flat_map(|record| &record.releases).collect();
-    let now: BTreeSet<&Codename> = wanted.runs.iter().flat_map(|run| &run.releases).collect();
-    added.extend(now.difference(&before).map(|release| (*release).clone()));
-    removed.extend(before.difference(&now).map(|release| (*release).clone()));
-    let version = newest(&wanted.published);
-    let relisted =
-        records.iter().any(|record| !wanted.published.contains(&record)) || records.len() != wanted.published.len();
-    let what = match relisted {
-        true => What::Relisted { version, added: added.into_iter().collect(), removed: removed.into_iter().collect() },
-        false => What::Unchanged { version },
-    };
-    Outcome {
-        change: Change { name: wanted.name.clone(), kind: wanted.kind, what, details: Vec::new() },
-        kept: records,
-        jobs: Vec::new(),
-    }
-}
-
-/// The base version of the newest of these records, for people.
-fn newest(records: &[&PackageRecord]) -> String {
-    let mut versions: Vec<&str> = records.iter().map(|record| record.version.as_str()).collect();
-    versions.sort_by(|a, b| version::compare(a, b).unwrap_or_else(|| a.cmp(b)));
-    let last = versions.last().copied().unwrap_or_default();
-    Base::parse(last).map_or_else(|| last.to_string(), |base| base.to_string())
-}
-
-fn new_outcome<'a>(
-    input: &Input<'_>,
-    wanted: &Wanted<'a>,
-    base: Base,
-    moving: &[Vec<Relation>],
-    time: i64,
-) -> Result<Outcome<'a>, Vec<Diagnostic>> {
-    let mut wrong = Vec::new();
-    let mut jobs = Vec::new();
-    let mut details: BTreeMap<Difference, Vec<Codename>> = BTreeMap::new();
-    let all: Vec<Codename> = wanted.runs.iter().flat_map(|run| run.releases.clone()).collect();
-    let was_tombstone = wanted.published.iter().all(|record| record.kind == PackageKind::Tombstone);
-    for (run, moving) in wanted.runs.iter().zip(moving) {
-        let suffix = match wanted.runs.len() {
-            1 => String::new(),
-            _ => input.model.fleet.release(&run.releases[0]).map_or_else(String::new, |r| format!("+deb{}", r.version)),
-        };
-        let version = format!("{base}{suffix}");
-        let before = wanted
-            .published
-            .iter()
-            .find(|record| record.releases.contains(&run.releases[0]))
-            .or_else(|| wanted.published.iter().find(|record| overlap(&record.releases, &run.releases)))
-            .or_else(|| wanted.published.last());
-        let (differences, earlier) = match before {
-            None => (Vec::new(), String::new()),
-            Some(record) => match compare(input, wanted, run, record) {
-                Ok(compared) => compared,
-                Err(diagnostic) => {
-                    wrong.push(diagnostic);
-                    continue;
-                }
-            },
-        };
-        let took_over = moving.iter().map(|relation| Difference::TookOver { from: relation.0[0].name.to_string() });
-        let differences: Vec<Difference> = differences.into_iter().chain(took_over).collect();
-        let items = match run.kind {
-            PackageKind::Tombstone => vec![format!(
-                "{} has left the fleet. This version is empty, so that machines let go of what earlier ones had put \
-                 there.",
-                wanted.name
-            )],
-            _ if before.is_none() && wanted.is_new(input.previous) => vec!["First version.".to_string()],
-            _ if before.is_none() || was_tombstone => vec!["Back in the fleet.".to_string()],
-            _ if differences.is_empty() => vec!["Built again: its content is the same.".to_string()],
-            _ => differences.iter().map(|difference| sentence(&difference.to_string())).collect(),
-        };
-        for difference in differences {
-            details.entry(difference).or_default().extend(run.releases.iter().cloned());
-        }
-        let head = changelog::Head {
-            name: &wanted.name,
-            version: &version,
-            releases: &run.releases,
-            maintainer: &input.model.fleet.maintainer,
-            time,
-        };
-        let carried = before.map(|record| moved::carried(record)).unwrap_or_default();
-        let moved_from = match run.in_place.is_empty() {
-            true => Vec::new(),
-            false => moved::merge(carried.into_iter().chain(moving.iter().cloned())),
-        };
-        jobs.push(Job {
-            name: wanted.name.clone(),
-            kind: run.kind,
-            span: wanted.span,
-            copyright: wanted.copyright.clone(),
-            content: run.content.clone(),
-            releases: run.releases.clone(),
-            changelog: changelog::write(head, &items, &earlier),
-            version,
-            content_hash: run.content_hash.clone(),
-            moved_from,
-            in_place: run.in_place.iter().cloned().collect(),
-        });
-    }
-    if !wrong.is_empty() {
-        return Err(wrong);
-    }
-    let version = base.to_string();
-    let highest = input.previous.and_then(|manifest| manifest.highest.get(&wanted.name));
-    let what = match (wanted.kind, wanted.published.is_empty(), was_tombstone) {
-        (_, true, _) => match highest {
-            None => What::Added { version },
-            Some(from) => What::Returned { from: from.clone(), version },
-        },
-        (PackageKind::Tombstone, ..) => What::Tombstone { from: newest(&wanted.published), version },
-        (_, _, true) => What::Returned { from: newest(&wanted.published), version },
-        _ => What::Changed { from: newest(&wanted.published), version },
-    };
-    let of = |releases: Vec<Codename>| if releases.len() == all.len() { Vec::new() } else { releases };
-    let details = match what {
-        What::Changed { .. } => {
-            details.into_iter().map(|(difference, releases)| Detail { difference, releases: of(releases) }).collect()
-        }
-        _ => Vec::new(),
-    };
-    Ok(Outcome {
-        change: Change { name: wanted.name.clone(), kind: wanted.kind, what, details },
-        kept: Vec::new(),
-        jobs,
-    })
-}
-
-impl Wanted<'_> {
-    fn is_new(&self, previous: Option<&Manifest>) -> bool {
-        previous.is_none_or(|manifest| !manifest.highest.contains_key(&self.name))
-    }
-}
-
-/// A line of a changelog: a capital where that spoils nothing (a path or a unit stays as it is), a full stop.
-fn sentence(text: &str) -> String {
-    let first = text.split(' ').next().unwrap_or("");
-    let plain = first.bytes().all(|b| b.is_ascii_lowercase());
-    let mut chars = text.chars();
-    match (plain, chars.next()) {
-        (true, Some(c)) => format!("{}{}.", c.to_ascii_uppercase(), chars.as_str()),
-        _ => format!("{text}."),
-    }
-}
-
-/// What differs from the published package, and its changelog.
-fn compare(
-    input: &Input<'_>,
-    wanted: &Wanted<'_>,
-    run: &Run<'_>,
-    record: &PackageRecord,
-) -> Result<(Vec<Difference>, String), Diagnostic> {
-    let unreadable = |why: String| {
-        Diagnostic::new(
-            &rules::published_package_unreadable::RULE,
-            format!("{} {}, as published, can't be read: {why}", record.name, record.version),
-        )
-        .note(format!("it should be at {} in the repository", record.filename))
-        .help("put it back from a backup or a mirror: a new version carries its changelog on")
-    };
-    let bytes = input.published.read(&record.filename).map_err(|error| unreadable(error.to_string()))?;
-    if deb::sha256(&bytes) != record.sha256 {
-        return Err(unreadable("its content is not what the manifest says (SHA-256)".into()));
-    }
-    let contents = deb::read::read(&bytes, difference::keep).map_err(unreadable)?;
-    let changelog_path = format!("/usr/share/doc/{}/changelog.gz", wanted.name);
-    let changelog = match contents.entries.get(&changelog_path) {
-        Some(deb::read::Found::File { bytes: Some(bytes), .. }) => {
-            let mut text = String::new();
-            std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&bytes[..]), &mut text)
-                .map_err(|error| unreadable(format!("{changelog_path}: {error}")))?;
-            text
-        }
-        _ => return Err(unreadable(format!("it has no {changelog_path}"))),
-    };
-    let package = deb::Package {
-        name: &wanted.name,
-        maintainer: &input.model.fleet.maintainer,
-        copyright: &wanted.copyright,
-        content: &run.content,
-    };
-    let new = Snapshot::of_package(&package).map_err(|error| unwritable(&wanted.name, wanted.span, &error))?;
-    Ok((difference::differences(&Snapshot::of_contents(&contents), &new), changelog))
-}
-
-/// The site's packages: what came, went and stays, by name.
-fn site_changes(input: &Input<'_>, site: Vec<site::Published>, draft: &mut Draft<'_>) {
-    let mut before: BTreeMap<&PackageName, Vec<&PackageRecord>> = BTreeMap::new();
-    for record in input.previous.iter().flat_map(|manifest| &manifest.packages) {
-        if record.kind == PackageKind::Site {
-            before.entry(&record.name).or_default().push(record);
-        }
-    }
-    let mut after: BTreeMap<&PackageName, Vec<&PackageRecord>> = BTreeMap::new();
-    for new in &site {
-        after.entry(&new.record.name).or_default().push(&new.record);
-    }
-    let names: BTreeSet<&PackageName> = before.keys().chain(after.keys()).copied().collect();
-    for name in names {
-        let (old, new) = (before.get(name), after.get(name));
-        let full = |records: &[&PackageRecord]| {
-            let mut versions: Vec<&str> = records.iter().map(|record| record.version.as_str()).collect();
-            versions.sort_by(|a, b| version::compare(a, b).unwrap_or_else(|| a.cmp(b)));
-            versions.last().map_or_else(String::new, |version| version.to_string())
-        };
-        let same = |old: &[&PackageRecord], new: &[&PackageRecord]| {
-            old.len() == new.len() && new.iter().all(|record| old.contains(record))
-        };
-        let what = match (old, new) {
-            (Some(old), Some(new)) if same(old, new) => What::Unchanged { version: full(new) },
-            (Some(old), Some(new)) => What::Changed { from: full(old), version: full(new) },
-            (None, Some(new)) => What::Added { version: full(new) },
-            (Some(old), None) => What::Left { version: full(old) },
-            (None, None) => continue,
-        };
-        draft.changes.push(Change { name: name.clone(), kind: PackageKind::Site, what, details: Vec::new() });
-    }
-    for new in site {
-        let published = before.get(&new.record.name).into_iter().flatten();
-        match published.into_iter().any(|old| old.filename == new.record.filename && old.sha256 == new.record.sha256) {
-            true => draft.kept.push(new.record),
-            false => draft.site.push(new),
         }
     }
 }

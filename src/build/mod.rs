@@ -10,6 +10,7 @@ pub mod changelog;
 mod difference;
 mod draft;
 mod moved;
+mod outcome;
 mod site;
 pub mod version;
 

@@ -1,6 +1,8 @@
 //! The site's own packages (`packages/*.deb`): read, checked, published as they are. They come from anywhere, so
 //! nothing in them is believed before it is checked.
 
+use super::change::{Change, What};
+use super::{Draft, version};
 use crate::deb::read::{Contents, Found, read};
 use crate::deb::sha256;
 use crate::diagnostics::{Diagnostic, rules};
@@ -241,4 +243,45 @@ fn identity(contents: &Contents) -> Result<(PackageName, String, String), String
         return Err(format!("its control file has the field {field}, which belongs to a repository's index"));
     }
     Ok((name, version, architecture))
+}
+
+/// The site's packages: what came, went and stays, by name.
+pub(super) fn settle(previous: Option<&Manifest>, site: Vec<Published>, draft: &mut Draft<'_>) {
+    let mut before: BTreeMap<&PackageName, Vec<&PackageRecord>> = BTreeMap::new();
+    for record in previous.iter().flat_map(|manifest| &manifest.packages) {
+        if record.kind == PackageKind::Site {
+            before.entry(&record.name).or_default().push(record);
+        }
+    }
+    let mut after: BTreeMap<&PackageName, Vec<&PackageRecord>> = BTreeMap::new();
+    for new in &site {
+        after.entry(&new.record.name).or_default().push(&new.record);
+    }
+    let names: BTreeSet<&PackageName> = before.keys().chain(after.keys()).copied().collect();
+    for name in names {
+        let (old, new) = (before.get(name), after.get(name));
+        let full = |records: &[&PackageRecord]| {
+            let mut versions: Vec<&str> = records.iter().map(|record| record.version.as_str()).collect();
+            versions.sort_by(|a, b| version::compare(a, b).unwrap_or_else(|| a.cmp(b)));
+            versions.last().map_or_else(String::new, |version| version.to_string())
+        };
+        let same = |old: &[&PackageRecord], new: &[&PackageRecord]| {
+            old.len() == new.len() && new.iter().all(|record| old.contains(record))
+        };
+        let what = match (old, new) {
+            (Some(old), Some(new)) if same(old, new) => What::Unchanged { version: full(new) },
+            (Some(old), Some(new)) => What::Changed { from: full(old), version: full(new) },
+            (None, Some(new)) => What::Added { version: full(new) },
+            (Some(old), None) => What::Left { version: full(old) },
+            (None, None) => continue,
+        };
+        draft.changes.push(Change { name: name.clone(), kind: PackageKind::Site, what, details: Vec::new() });
+    }
+    for new in site {
+        let published = before.get(&new.record.name).into_iter().flatten();
+        match published.into_iter().any(|old| old.filename == new.record.filename && old.sha256 == new.record.sha256) {
+            true => draft.kept.push(new.record),
+            false => draft.site.push(new),
+        }
+    }
 }

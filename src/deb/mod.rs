@@ -82,7 +82,7 @@ impl Package<'_> {
         let mut line = String::new();
         let mut part = |head: std::fmt::Arguments<'_>, body: &[u8]| {
             line.clear();
-            let _ = write!(line, "{head} {}\n", body.len());
+            let _ = writeln!(line, "{head} {}", body.len());
             hash.update(line.as_bytes());
             hash.update(body);
         };

@@ -8,5 +8,6 @@ mod fleet;
 mod gate;
 mod lower;
 mod machine;
+mod packages;
 mod publish;
 mod serve;

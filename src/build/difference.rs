@@ -61,11 +61,6 @@ impl Snapshot {
             };
             snapshot.path(path.as_str(), kind, mode, &payload);
         }
-        let copyright = format!("/usr/share/doc/{}/copyright", package.name);
-        if !content.entries.contains_key(copyright.as_str()) {
-            let kind = format!("file {}", deb::sha256(package.copyright.as_bytes()));
-            snapshot.path(&copyright, kind, 0o644, &payload);
-        }
         Ok(snapshot)
     }
 
@@ -137,8 +132,8 @@ impl Snapshot {
         }
         // Parent directories come and go with what is in them.
         let plain_directory = kind == "directory" && mode == 0o755;
-        let changelog = path.starts_with("/usr/share/doc/") && path.ends_with("/changelog.gz");
-        if !(plain_directory || changelog) {
+        let written_last = ["/changelog.gz", "/copyright"].iter().any(|end| path.ends_with(end));
+        if !(plain_directory || path.starts_with("/usr/share/doc/") && written_last) {
             self.paths.insert(path.to_string(), (kind, mode));
         }
     }

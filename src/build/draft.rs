@@ -23,7 +23,6 @@ pub(super) struct Wanted<'a> {
     pub name: PackageName,
     pub kind: PackageKind,
     pub span: Option<Span>,
-    pub copyright: String,
     /// One .deb each, oldest release first. Each a run of neighbouring releases: see [`runs`].
     pub runs: Vec<Run<'a>>,
     /// What is published under the name.
@@ -119,7 +118,8 @@ pub fn draft(input: Input<'_>) -> Result<Draft<'_>, Vec<Diagnostic>> {
             None => (Comparison::EarlierOrEqual, record.version.clone()),
         }
     };
-    let time = input.time.max(input.previous.map_or(0, |manifest| manifest.date));
+    // Later than every published changelog entry.
+    let time = input.time.max(input.previous.map_or(0, |manifest| manifest.date + 1));
     let outcomes: Vec<Result<Outcome<'_>, Vec<Diagnostic>>> = wanted
         .par_iter()
         .zip(&moving)
@@ -220,9 +220,8 @@ fn wanted<'a>(input: &Input<'a>) -> Vec<Wanted<'a>> {
                 });
             }
         }
-        let copyright = copyright(model, &plan.name);
         let (name, kind, span) = (plan.name.clone(), plan.kind, plan.span);
-        all.insert(name.clone(), Wanted { name, kind, span, copyright, runs: runs(model, contents), published });
+        all.insert(name.clone(), Wanted { name, kind, span, runs: runs(model, contents), published });
     }
     for (name, records) in published {
         let mut lives = records.iter().map(|record| record.kind);
@@ -237,7 +236,6 @@ fn wanted<'a>(input: &Input<'a>) -> Vec<Wanted<'a>> {
                 name: name.clone(),
                 kind: PackageKind::Tombstone,
                 span: None,
-                copyright: copyright(model, name),
                 runs: runs(model, contents),
                 published: records,
             },
@@ -273,31 +271,9 @@ fn runs<'a>(model: &Model, contents: BTreeMap<usize, (PackageKind, Cow<'a, DebCo
     runs
 }
 
-/// /usr/share/doc/<name>/copyright for what brings none of its own (Debian Policy 12.5).
-fn copyright(model: &Model, name: &PackageName) -> String {
-    let fleet = &model.fleet;
-    let contact = fleet.homepage.as_deref().unwrap_or(&fleet.uri.value);
-    format!(
-        "{name} was made by debrole from the configuration of {}.\n\
-         It is not part of Debian. Where it comes from: {contact}\n\
-         \n\
-         Copyright: the people of {}\n\
-         Contact: {}\n\
-         \n\
-         License: for use on the machines of {}. The maintainer says what else may be\n\
-         done with it.\n",
-        fleet.origin, fleet.origin, fleet.maintainer, fleet.origin
-    )
-}
-
 fn hash(model: &Model, wanted: &mut Wanted<'_>) -> Result<(), Diagnostic> {
     for run in &mut wanted.runs {
-        let package = deb::Package {
-            name: &wanted.name,
-            maintainer: &model.fleet.maintainer,
-            copyright: &wanted.copyright,
-            content: &run.content,
-        };
+        let package = deb::Package { name: &wanted.name, maintainer: &model.fleet.maintainer, content: &run.content };
         run.content_hash = package.content_hash().map_err(|error| unwritable(&wanted.name, wanted.span, &error))?;
         run.in_place = in_place(model.fleet.prefix.as_str(), &run.content).into_iter().collect();
     }

@@ -91,7 +91,7 @@ pub struct Draft<'a> {
     pub changes: Vec<Change>,
     /// As in [`Manifest::highest`], after this build.
     pub highest: BTreeMap<PackageName, String>,
-    /// The time of everything that is made: the input's, but never before the last publish.
+    /// The time of everything that is made: the input's, but always after the last publish.
     time: i64,
     maintainer: &'a str,
     /// Published records that stay right.
@@ -154,17 +154,13 @@ impl Draft<'_> {
     }
 
     fn make(&self, job: &Job<'_>, sink: &dyn Sink) -> Result<PackageRecord, Diagnostic> {
-        let package = deb::Package {
-            name: &job.name,
-            maintainer: self.maintainer,
-            copyright: &job.copyright,
-            content: &job.content,
-        };
+        let package = deb::Package { name: &job.name, maintainer: self.maintainer, content: &job.content };
         let stamp = deb::Stamp {
             version: &job.version,
             content_hash: &job.content_hash,
             moved_from: &job.moved_from,
             changelog: &job.changelog,
+            copyright: &job.copyright,
             time: self.time,
         };
         let made = package.write(&stamp).map_err(|error| unwritable(&job.name, job.span, &error))?;

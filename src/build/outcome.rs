@@ -7,7 +7,8 @@ use super::version::Base;
 use super::{Input, Job, changelog, moved, unwritable, version};
 use crate::deb;
 use crate::diagnostics::{Diagnostic, rules};
-use crate::names::Codename;
+use crate::model::Model;
+use crate::names::{Codename, PackageName};
 use crate::plan::PackageKind;
 use crate::relation::Relation;
 use crate::repo::manifest::{Manifest, PackageRecord};
@@ -124,7 +125,7 @@ pub(super) fn new<'a>(
             name: wanted.name.clone(),
             kind: run.kind,
             span: wanted.span,
-            copyright: wanted.copyright.clone(),
+            copyright: copyright(input.model, &wanted.name, time),
             content: run.content.clone(),
             releases: run.releases.clone(),
             changelog: changelog::write(head, &items, &earlier),
@@ -209,12 +210,24 @@ fn compare(
         }
         _ => return Err(unreadable(format!("it has no {changelog_path}"))),
     };
-    let package = deb::Package {
-        name: &wanted.name,
-        maintainer: &input.model.fleet.maintainer,
-        copyright: &wanted.copyright,
-        content: &run.content,
-    };
+    let package = deb::Package { name: &wanted.name, maintainer: &input.model.fleet.maintainer, content: &run.content };
     let new = Snapshot::of_package(&package).map_err(|error| unwritable(&wanted.name, wanted.span, &error))?;
     Ok((difference::differences(&Snapshot::of_contents(&contents), &new), changelog))
+}
+
+/// /usr/share/doc/<name>/copyright for what brings none of its own (Debian Policy 12.5).
+fn copyright(model: &Model, name: &PackageName, time: i64) -> String {
+    let fleet = &model.fleet;
+    let contact = fleet.homepage.as_deref().unwrap_or(&fleet.uri.value);
+    let year = Base::first_of(time).map_or(1970, |base| base.date / 10_000);
+    format!(
+        "{name} was made by debrole from the configuration of {}.\n\
+         It is not part of Debian. Where it comes from: {contact}\n\
+         \n\
+         Copyright: {year} {}\n\
+         \n\
+         License: for use on the machines of {}. Its maintainer, {},\n\
+         says what else may be done with it.\n",
+        fleet.origin, fleet.origin, fleet.origin, fleet.maintainer
+    )
 }

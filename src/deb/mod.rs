@@ -37,8 +37,6 @@ pub struct Package<'a> {
     pub name: &'a PackageName,
     /// `Name <mail@address>`.
     pub maintainer: &'a str,
-    /// /usr/share/doc/<name>/copyright (Debian Policy 12.5), unless the content's entries hold one.
-    pub copyright: &'a str,
     pub content: &'a DebContent,
 }
 
@@ -53,6 +51,8 @@ pub struct Stamp<'a> {
     pub moved_from: &'a [Relation],
     /// The text of /usr/share/doc/<name>/changelog.gz, newest entry first (deb-changelog(5)).
     pub changelog: &'a str,
+    /// /usr/share/doc/<name>/copyright (Debian Policy 12.5), unless the content's entries hold one.
+    pub copyright: &'a str,
     /// Seconds since 1970 UTC: the time of everything in the archive.
     pub time: i64,
 }
@@ -75,7 +75,7 @@ pub fn sha256(bytes: &[u8]) -> String {
 impl Package<'_> {
     /// The hash over everything that a machine would notice: the control file without version, hash, installed size
     /// and generated relations; scripts, triggers and conffiles; path, kind, mode and content of every entry. It
-    /// leaves out the changelog. Equal hashes: the published .deb is still right.
+    /// leaves out the changelog and a generated copyright file. Equal hashes: the published .deb is still right.
     pub fn content_hash(&self) -> Result<String, Unwritable> {
         let mut hash = sha2::Sha256::new();
         let control = self.comparable_control()?;
@@ -96,9 +96,6 @@ impl Package<'_> {
                 Entry::Symlink { target } => part(format_args!("link {path}"), target.as_bytes()),
                 Entry::Directory { mode } => part(format_args!("directory {path} {mode:o}"), b""),
             }
-        }
-        if !self.content.entries.contains_key(&self.document("copyright")?) {
-            part(format_args!("copyright"), self.copyright.as_bytes());
         }
         Ok(base16ct::lower::encode_string(&hash.finalize()))
     }
@@ -155,7 +152,7 @@ impl Package<'_> {
         entries.insert(self.document("changelog.gz")?, Entry::File { mode: 0o644, bytes: changelog.into() });
         entries
             .entry(self.document("copyright")?)
-            .or_insert_with(|| Entry::File { mode: 0o644, bytes: Arc::from(self.copyright.as_bytes()) });
+            .or_insert_with(|| Entry::File { mode: 0o644, bytes: Arc::from(stamp.copyright.as_bytes()) });
         let mut parents = BTreeSet::new();
         for path in entries.keys() {
             let mut below = path.parent();

@@ -14,7 +14,7 @@ use std::process::Command;
 
 const MAINTAINER: &str = "Example Sysadmins <sysadmins@example.org>";
 const TIME: i64 = 1_795_348_800;
-const COPYRIGHT: &str = "Copyright: the people of the Example Project\n\nLicense: for use on its machines.\n";
+const COPYRIGHT: &str = "Copyright: 2026 the Example Project\n\nLicense: for use on its machines.\n";
 
 fn name(text: &str) -> PackageName {
     PackageName::parse(text).unwrap()
@@ -37,7 +37,7 @@ fn write(package: &str, content: &DebContent) -> Result<Deb, debrole::deb::Unwri
 
 fn write_moved(package: &str, content: &DebContent, moved: &[Relation]) -> Result<Deb, debrole::deb::Unwritable> {
     let name = name(package);
-    let package = Package { name: &name, maintainer: MAINTAINER, copyright: COPYRIGHT, content };
+    let package = Package { name: &name, maintainer: MAINTAINER, content };
     let hash = package.content_hash()?;
     let changelog = changelog(&name);
     package.write(&Stamp {
@@ -45,6 +45,7 @@ fn write_moved(package: &str, content: &DebContent, moved: &[Relation]) -> Resul
         content_hash: &hash,
         moved_from: moved,
         changelog: &changelog,
+        copyright: COPYRIGHT,
         time: TIME,
     })
 }
@@ -284,13 +285,15 @@ proptest! {
     #[test]
     fn broken_archives_are_refused_and_never_panic(at in any::<prop::sample::Index>(), with in any::<u8>(), cut in any::<bool>()) {
         let mut bytes = write("pg-role-web", &full()).unwrap().bytes;
-        let at = at.index(bytes.len());
+        let whole = bytes.len();
+        let at = at.index(whole);
         match cut {
             true => bytes.truncate(at),
             false => bytes[at] ^= with,
         }
         if let Ok(contents) = read::read(&bytes, |_| true) {
-            prop_assert!(!cut);
+            // What may be missing: the byte that fills the last member up to an even length.
+            prop_assert!(!cut || at + 1 >= whole);
             prop_assert!(contents.stanza.get("Package").is_some() || with != 0);
         }
     }

@@ -11,17 +11,15 @@ use std::process::Command;
 /// The .deb of some content.
 fn write(name: &str, content: &DebContent, version: &str) -> Vec<u8> {
     let name = PackageName::parse(name).unwrap();
-    let package = Package {
-        name: &name,
-        maintainer: "Example Sysadmins <sysadmins@example.org>",
-        copyright: "Copyright: 2026 Example Project\n\nThis is configuration of Example Project; it may be used freely.\n",
-        content,
-    };
+    let package = Package { name: &name, maintainer: "Example Sysadmins <sysadmins@example.org>", content };
     let hash = package.content_hash().unwrap();
     let changelog = format!(
         "{name} ({version}) bookworm; urgency=medium\n\n  * Test.\n\n -- Example Sysadmins <sysadmins@example.org>  Sun, 22 Nov 2026 12:00:00 +0000\n"
     );
-    let stamp = Stamp { version, content_hash: &hash, moved_from: &[], changelog: &changelog, time: 1_795_348_800 };
+    let copyright =
+        "Copyright: 2026 Example Project\n\nThis is configuration of Example Project; it may be used freely.\n";
+    let stamp =
+        Stamp { version, content_hash: &hash, moved_from: &[], changelog: &changelog, copyright, time: 1_795_348_800 };
     package.write(&stamp).unwrap().bytes
 }
 

@@ -330,7 +330,9 @@ impl Object for Space {
             self.seen.host.store(true, Ordering::Relaxed);
         }
         let found = self.layers.iter().find_map(|layer| layer.get(key).cloned());
+        // Every loop looks whether there is a `loop` around it, also the one whose values are what is missing.
         if found.is_none()
+            && !(self.name.is_empty() && key == "loop")
             && let Ok(mut missing) = self.seen.missing.lock()
         {
             match self.name {

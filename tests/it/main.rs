@@ -4,6 +4,7 @@ mod architecture;
 mod archive;
 mod build;
 mod deb;
+mod example;
 mod fleet;
 mod gate;
 mod lower;

@@ -32,7 +32,7 @@ struct Container {
 }
 
 impl Machine {
-    /// Boots the tree as 10.66.0.`number` and fd66::`number`, and waits until systemd is done. The tree's hostname is
+    /// Boots the tree as 192.0.2.`number` and 2001:db8::`number`, and waits until systemd is done. The tree's hostname is
     /// the machine's.
     pub fn boot(lab: &Arc<Lab>, tree: Tree, number: u8) -> Machine {
         let socket = lab.plug(number);
@@ -42,7 +42,7 @@ impl Machine {
 
     /// Its IPv4 address in the lab.
     pub fn address(&self) -> String {
-        format!("10.66.0.{}", self.number)
+        format!("192.0.2.{}", self.number)
     }
 
     pub fn tree(&self) -> &Tree {

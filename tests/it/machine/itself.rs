@@ -54,7 +54,7 @@ fn machines_boot_reach_each_other_and_leave_nothing() {
         let tree = Tree::new(release);
         tree.name(
             &format!("m{number}.example.org"),
-            &[("10.66.0.11", "m11.example.org"), ("10.66.0.12", "m12.example.org")],
+            &[("192.0.2.11", "m11.example.org"), ("192.0.2.12", "m12.example.org")],
         );
         machines.push(Machine::boot(&lab, tree, number));
     }
@@ -64,7 +64,7 @@ fn machines_boot_reach_each_other_and_leave_nothing() {
     }
     assert_eq!(machines[0].ok("hostname"), "m11\n");
     assert_eq!(machines[0].ok("hostname -f"), "m11.example.org\n");
-    machines[0].ok("ip -4 addr show host0 | grep 10.66.0.11");
+    machines[0].ok("ip -4 addr show host0 | grep 192.0.2.11");
     machines[0].ok("perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new(Listen => 1, LocalPort => 7) or die; exit if fork; my $c = $s->accept; print $c \"reached\\n\"'");
     let heard =
         machines[1].ok("perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(q(m11.example.org:7))->getline'");

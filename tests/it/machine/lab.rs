@@ -9,7 +9,7 @@ use std::time::Duration;
 /// How the network namespaces, containers and cgroups of tests are named, before the process's number.
 pub const NAMESPACE: &str = "debrole-";
 
-/// A bridge in a network namespace of its own: 10.66.0.1/24 and fd66::1/64. Goes, with what runs in it, when dropped.
+/// A bridge in a network namespace of its own: 192.0.2.1/24 and 2001:db8::1/64. Goes, with what runs in it, when dropped.
 #[derive(Debug)]
 pub struct Lab {
     name: String,
@@ -27,8 +27,8 @@ impl Lab {
                 ip netns add {name}
                 ip -n {name} link set lo up
                 ip -n {name} link add br0 type bridge
-                ip -n {name} addr add 10.66.0.1/24 dev br0
-                ip -n {name} addr add fd66::1/64 dev br0 nodad
+                ip -n {name} addr add 192.0.2.1/24 dev br0
+                ip -n {name} addr add 2001:db8::1/64 dev br0 nodad
                 ip -n {name} link set br0 up"
             ),
             Duration::from_secs(30),
@@ -80,8 +80,8 @@ impl Lab {
                 ip -n {name} link set lo up
                 ip -n {lab} link add p{number} type veth peer name host0 netns {name}
                 ip -n {lab} link set p{number} master br0 up
-                ip -n {name} addr add 10.66.0.{number}/24 dev host0
-                ip -n {name} addr add fd66::{number}/64 dev host0 nodad
+                ip -n {name} addr add 192.0.2.{number}/24 dev host0
+                ip -n {name} addr add 2001:db8::{number}/64 dev host0 nodad
                 ip -n {name} link set host0 up"
             ),
             Duration::from_secs(30),

@@ -1,0 +1,3 @@
+//! The example fleet, on machines.
+
+mod compiled;

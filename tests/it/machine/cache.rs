@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{LazyLock, Mutex};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// A Debian release that the tests run on.
@@ -245,15 +245,13 @@ fn digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
     hash.finalize()[..6].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// `<cache>/<key>`, made by `make` in a directory beside it where it is not there yet. One maker at a time.
+/// `<cache>/<key>`, made by `make` in a directory beside it where it is not there yet. One maker at a time: the lock
+/// belongs to the open file, so it parts threads as well as processes.
 fn once(key: &str, make: impl FnOnce(&Path)) -> PathBuf {
-    static THREADS: Mutex<()> = Mutex::new(());
     let path = cache_directory().join(key);
     if path.exists() {
         return path;
     }
-    // A test that failed while it made something poisons nothing: what it left has another name.
-    let _one = THREADS.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     std::fs::create_dir_all(cache_directory()).unwrap_or_else(|e| panic!("{}: {e}", cache_directory().display()));
     let lock = std::fs::File::create(cache_directory().join(format!("{key}.lock"))).expect("the cache is writable");
     rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).expect("the cache's lock");

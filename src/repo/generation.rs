@@ -137,6 +137,18 @@ impl Generation {
         store::create(&top.join("manifest.json"), &self.json, date)?;
         store::create(&top.join("manifest.json.asc"), &self.signature, date)
     }
+
+    /// Makes the stable names of the keyring packages at the root. They resolve through `dists`, so they can be there
+    /// before the commit.
+    pub fn link(&self, root: &Path) -> Result<(), Diagnostic> {
+        for (link, _) in keyring_links(&self.manifest) {
+            let target = format!("{DISTS}/{link}");
+            if std::fs::read_link(root.join(&link)).ok().as_deref() != Some(Path::new(&target)) {
+                store::point(root, &link, &target)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 fn symlink(target: &str, path: &Path) -> Result<(), Diagnostic> {

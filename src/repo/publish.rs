@@ -328,14 +328,7 @@ impl Repository<'_> {
             store::put_by_hash(root, hash, content, date, current.contains(hash.as_str()))?;
         }
         generation.write(root)?;
-        // Stable names of keyring packages: they resolve through dists, so they can be there before the commit.
-        for (link, _) in generation::keyring_links(&generation.manifest) {
-            let target = format!("{}/{link}", generation::DISTS);
-            if std::fs::read_link(root.join(&link)).ok().as_deref() != Some(Path::new(&target)) {
-                store::point(root, &link, &target)?;
-            }
-        }
-        Ok(())
+        generation.link(root)
     }
 
     /// Creates a file of the pool under its final name: nobody can know it before the commit.
@@ -581,7 +574,7 @@ fn differs(path: &Path, size: u64, sha256: &str) -> Option<String> {
 }
 
 /// The files that a Release lists: hash, size, path.
-fn listed(release: &str) -> impl Iterator<Item = (&str, u64, &str)> {
+pub(super) fn listed(release: &str) -> impl Iterator<Item = (&str, u64, &str)> {
     release.lines().skip_while(|line| *line != "SHA256:").skip(1).map_while(|line| {
         let mut words = line.strip_prefix(' ')?.split_ascii_whitespace();
         Some((words.next()?, words.next()?.parse().ok()?, words.next()?))

@@ -1,7 +1,7 @@
 //! The signer that GnuPG is behind.
 
 use super::home::Home;
-use super::{SignError, Signer};
+use super::{SignError, Signer, packets};
 use gpgme::{Context, ExportMode, HashAlgorithm, Key, SignMode};
 
 /// Signs with one or more keys of one home. Two keys are signed with during a rotation: apt is content when it knows
@@ -90,22 +90,20 @@ pub(super) fn secret_key(context: &mut Context, fingerprint: &str) -> Result<Key
     })
 }
 
-/// The public keys with these fingerprints, one after the other in the order given, stripped to what verifying needs.
+/// The public keys with these fingerprints in one piece, stripped to what verifying needs.
 pub(super) fn export(home: &Home, fingerprints: &[String], armored: bool) -> Result<Vec<u8>, SignError> {
     let mut context = home.context()?;
     context.set_armor(armored);
     let mut out = Vec::new();
-    for fingerprint in fingerprints {
-        let before = out.len();
-        context
-            .export([fingerprint.as_str()], ExportMode::MINIMAL, &mut out)
-            .map_err(|e| failed("The public key can't be exported", e))?;
-        if out.len() == before {
-            return Err(SignError {
-                message: format!("The public key {fingerprint} is not in {}", home.path().display()),
-                help: "Put its home back, or make a new key by \"debrole key init\".".into(),
-            });
-        }
+    context
+        .export(fingerprints.iter().map(String::as_str), ExportMode::MINIMAL, &mut out)
+        .map_err(|e| failed("The public key can't be exported", e))?;
+    // gpg passes over what it doesn't have.
+    if out.is_empty() || (!armored && packets::primary_keys(&out) != fingerprints.len()) {
+        return Err(SignError {
+            message: format!("{} does not hold the public key {}", home.path().display(), fingerprints.join(" and ")),
+            help: "Put its home back, or make a new key by \"debrole key init\".".into(),
+        });
     }
     Ok(out)
 }

@@ -43,6 +43,11 @@ pub fn weak_bindings(key: &[u8]) -> Vec<String> {
         .collect()
 }
 
+/// How many keys there are in a binary keyring.
+pub fn primary_keys(keyring: &[u8]) -> usize {
+    Packets(keyring).filter(|packet| packet.tag == TAG_PUBLIC_KEY).count()
+}
+
 const TAG_SIGNATURE: u8 = 2;
 const TAG_PUBLIC_KEY: u8 = 6;
 const TAG_USER_ID: u8 = 13;

@@ -11,4 +11,6 @@ mod lower;
 mod machine;
 mod packages;
 mod publish;
+mod repo;
 mod serve;
+mod sign;

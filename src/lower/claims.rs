@@ -5,7 +5,7 @@ use super::meeting::{Meeting, Party};
 use crate::diagnostics::{Diagnostic, rules};
 use crate::names::{Codename, PackageName};
 use crate::plan::{Claim, ClaimKind, PackagePlan};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// A path with more clashes than this is reported so many times; the last one says how many there are.
 const REPORTED: usize = 8;
@@ -19,8 +19,7 @@ struct Claimant<'a, 'm> {
 
 /// All clashes between the plans, whose owners stand at the same places in `parties`.
 pub fn check(plans: &[PackagePlan], parties: &[Party<'_>], meeting: &Meeting<'_>) -> Vec<Diagnostic> {
-    let count = plans.iter().map(|plan| plan.claims.len()).sum();
-    let mut by_path: HashMap<&str, Vec<Claimant<'_, '_>>> = HashMap::with_capacity(count);
+    let mut by_path: BTreeMap<&str, Vec<Claimant<'_, '_>>> = BTreeMap::new();
     for (plan, party) in plans.iter().zip(parties) {
         for claim in &plan.claims {
             // The role's own claim stands for its hosts' renderings: who has them has the role.

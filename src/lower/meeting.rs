@@ -3,7 +3,7 @@
 use crate::model::{Content, Host, Model, Role};
 use crate::names::{Codename, PackageName, RoleName};
 use crate::relation::RelationField;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Who owns a package, as far as meeting goes.
 #[derive(Debug, Clone, Copy)]
@@ -18,12 +18,12 @@ pub enum Party<'m> {
 pub struct Meeting<'m> {
     model: &'m Model,
     /// For each release the pairs of roles that exclude each other, each pair both ways round.
-    excluded: BTreeMap<&'m Codename, HashSet<(&'m RoleName, &'m RoleName)>>,
+    excluded: BTreeMap<&'m Codename, BTreeSet<(&'m RoleName, &'m RoleName)>>,
 }
 
 impl<'m> Meeting<'m> {
     pub fn new(model: &'m Model) -> Self {
-        let mut excluded: BTreeMap<_, HashSet<_>> = BTreeMap::new();
+        let mut excluded: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for release in &model.fleet.releases {
             let codename = &release.codename.value;
             let excluded = excluded.entry(codename).or_default();

@@ -9,7 +9,7 @@ use crate::names::{Codename, MachinePath, PackageName};
 use crate::plan::{Claim, DebContent, PackageKind, PackagePlan, Variant};
 use crate::relation::{Relation, RelationField};
 use crate::source::{Span, Spanned};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A role's package, and its templates for the hosts that have it.
@@ -137,7 +137,7 @@ pub struct Variants {
     variants: Vec<Variant>,
     claims: Vec<Claim>,
     /// Where the claim on a path that was written at a place stands.
-    places: HashMap<(MachinePath, Span), usize>,
+    places: BTreeMap<(MachinePath, Span), usize>,
 }
 
 impl Variants {

@@ -6,10 +6,12 @@ use crate::cli::{self, Global};
 use crate::reporter::Reporter;
 use anyhow::anyhow;
 use debrole::archive;
+use debrole::archive::gate::AptGate;
 use debrole::build::{self, Change, Input};
 use debrole::diagnostics::Diagnostic;
 use debrole::model::Model;
 use debrole::plan::PackagePlan;
+use debrole::repo::gate::Gate;
 use debrole::repo::manifest::Manifest;
 use debrole::repo::publish::{Now, Publication, Published, Reason, Settings};
 use debrole::repo::{self, Event, Open, Repository};
@@ -41,11 +43,12 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
     let unchanged = draft.is_unchanged();
 
     let mut not_run = Vec::new();
+    let options = check::archive_options(&args.archive_cache, archive::Lists::Refresh);
+    let gate = (!args.no_gate).then(|| AptGate::new(&model.fleet.releases, options.clone()));
     if args.no_gate {
         not_run.push("the gate and the archive check: --no-gate".to_owned());
     } else if !unchanged {
         busy.say("asking apt's solver");
-        let options = check::archive_options(&args.archive_cache, archive::Lists::Refresh);
         not_run.extend(ask_archive(&loaded, &plans, &options, reporter)?);
     }
 
@@ -64,7 +67,7 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
         signer: &chosen.signer,
         now,
         refresh: args.refresh,
-        gate: None,
+        gate: gate.as_ref().map(|gate| gate as &dyn Gate),
     };
     let published = repository.publish(publication).map_err(fail)?;
     drop(busy);

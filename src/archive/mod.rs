@@ -216,35 +216,72 @@ pub fn check(model: &Model, plans: &[PackagePlan], options: &Options) -> Result<
     let mut diagnostics: Vec<Diagnostic> = targets.iter().filter_map(|target| old_lists(model, target)).collect();
 
     let question = solve::Question::new(model, plans);
-    let key = key(&question, &targets)?;
-    let memory = options.cache.join("clean");
-    let clean = fs::read_to_string(&memory).unwrap_or_default();
-    if clean.lines().any(|line| line == key) {
+    let mut memory = Memory::read(&options.cache);
+    let everything = key(&question, &targets, &BTreeSet::new(), &question.relations_text())?;
+    if memory.knows(&everything) {
         return Ok(diagnostics);
     }
     let catalogues: Vec<Catalogue> = targets.par_iter().map(Target::catalogue).collect::<Result<_, _>>()?;
     let site: Vec<Catalogue> = targets.iter().map(|target| question.site_names(target)).collect();
     let looked_up = relations::check(model, plans, &targets, &catalogues, &site);
-    let solved = solve::check(&question, &targets, &looked_up.unsatisfiable)?;
-    let found: Vec<Diagnostic> = looked_up.diagnostics.into_iter().chain(solved).collect();
-    if found.is_empty() {
-        // Only a cache: that it can't be written is no reason to fail.
-        let lines: Vec<&str> = std::iter::once(key.as_str()).chain(clean.lines().take(15)).collect();
-        let _ = write_whole(&memory, &(lines.join("\n") + "\n"));
+    let solvable = key(&question, &targets, &looked_up.unsatisfiable, "")?;
+    let mut clean = looked_up.diagnostics.is_empty();
+    diagnostics.extend(looked_up.diagnostics);
+    if !memory.knows(&solvable) {
+        let solved = solve::check(&question, &targets, &looked_up.unsatisfiable)?;
+        if solved.is_empty() {
+            memory.add(solvable);
+        } else {
+            clean = false;
+        }
+        diagnostics.extend(solved);
     }
-    diagnostics.extend(found);
+    if clean {
+        memory.add(everything);
+    }
     Ok(diagnostics)
 }
 
-/// What a clean answer is remembered under: everything that the answer depends on.
-fn key(question: &solve::Question<'_>, targets: &[Target]) -> Result<String, Unavailable> {
+/// Questions to which the answer was that nothing is wrong: asked again, they need no apt. Only a cache.
+struct Memory {
+    path: PathBuf,
+    keys: Vec<String>,
+}
+
+impl Memory {
+    /// How many questions are remembered: those of a few fleets and branches.
+    const LENGTH: usize = 32;
+
+    fn read(cache: &Path) -> Self {
+        let path = cache.join("clean");
+        let keys = fs::read_to_string(&path).unwrap_or_default().lines().map(str::to_owned).collect();
+        Memory { path, keys }
+    }
+    fn knows(&self, key: &str) -> bool {
+        self.keys.iter().any(|known| known == key)
+    }
+    fn add(&mut self, key: String) {
+        self.keys.insert(0, key);
+        self.keys.truncate(Self::LENGTH);
+        // That it can't be written is no reason to fail.
+        let _ = write_whole(&self.path, &(self.keys.join("\n") + "\n"));
+    }
+}
+
+/// What the answer to a question depends on: this program, the lists, what the solver is given, and `more`.
+fn key(
+    question: &solve::Question<'_>,
+    targets: &[Target],
+    unsatisfiable: &relations::Unsatisfiable,
+    more: &str,
+) -> Result<String, Unavailable> {
     let mut hash = Sha256::new();
     hash.update(env!("CARGO_PKG_VERSION"));
-    for target in targets {
+    for (i, target) in targets.iter().enumerate() {
         hash.update(target.lists_identity()?);
-        hash.update(question.index(target, &BTreeSet::new()));
+        hash.update(question.index(target, &relations::omitted(unsatisfiable, i)));
     }
-    hash.update(question.relations_text());
+    hash.update(more);
     Ok(lower::encode_string(&hash.finalize()))
 }
 

@@ -15,6 +15,11 @@ use std::collections::{BTreeMap, BTreeSet};
 /// the package that has it, the relation.
 pub(super) type Unsatisfiable = BTreeSet<(usize, PackageName, Relation)>;
 
+/// What of it concerns one target.
+pub(super) fn omitted(unsatisfiable: &Unsatisfiable, target: usize) -> BTreeSet<(&PackageName, &Relation)> {
+    unsatisfiable.iter().filter(|(t, ..)| *t == target).map(|(_, name, relation)| (name, relation)).collect()
+}
+
 pub(super) struct LookedUp {
     pub diagnostics: Vec<Diagnostic>,
     pub unsatisfiable: Unsatisfiable,
@@ -217,8 +222,8 @@ impl Lookup<'_> {
         }
     }
 
-    /// What does no harm but no good either: a Recommends, Suggests or Enhances that can't be had, an alternative
-    /// that no release knows.
+    /// What does no harm but no good either: a Recommends that can't be had, a Suggests or Enhances that looks
+    /// misspelt, an alternative that no release knows.
     fn useless(&self, asked: &Asked<'_>, span: Span, failing: &[usize]) -> Option<Diagnostic> {
         let nowhere: Vec<&Possibility> = asked
             .relation
@@ -234,7 +239,10 @@ impl Lookup<'_> {
             };
             let diagnostic = Diagnostic::new(&rules::useless_relation::RULE, what)
                 .at(span, format!("not in {}", self.text(0..self.targets.len())));
-            return Some(self.suggest(diagnostic, possibility.name.as_str(), first));
+            let diagnostic = self.suggest(diagnostic, possibility.name.as_str(), first);
+            // What is suggested may well be nowhere in Debian (Debian Policy 7.2), unless it looks misspelt.
+            let optional = matches!(asked.field, RelationField::Suggests | RelationField::Enhances);
+            return (!optional || !diagnostic.help.is_empty()).then_some(diagnostic);
         }
         if asked.field != RelationField::Recommends || failing.is_empty() {
             return None;

@@ -6,7 +6,7 @@
 //! (`-s`), which takes eleven of twelve seconds for 2,000 roles and checks the order of unpacking only.
 
 use super::lists::{self, Catalogue};
-use super::relations::{Unsatisfiable, list};
+use super::relations::{self, Unsatisfiable, list};
 use super::root::Root;
 use super::{Target, Unavailable};
 use crate::diagnostics::{Diagnostic, rules};
@@ -387,10 +387,7 @@ pub(super) fn check(
     let failures: Vec<Vec<Failure<'_>>> = targets
         .par_iter()
         .enumerate()
-        .map(|(i, target)| {
-            let omitted = unsatisfiable.iter().filter(|(t, ..)| *t == i).map(|(_, name, relation)| (name, relation));
-            check_target(question, target, &omitted.collect())
-        })
+        .map(|(i, target)| check_target(question, target, &relations::omitted(unsatisfiable, i)))
         .collect::<Result<_, _>>()?;
     // The same cause in several releases is one error.
     let mut merged: Vec<(Failure<'_>, Vec<String>)> = Vec::new();

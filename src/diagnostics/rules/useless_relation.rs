@@ -5,8 +5,9 @@ pub static RULE: Rule = Rule {
     severity: Severity::Warning,
     summary: "a relation names a package that can not be had",
     explanation: "\
-A `recommends`, `suggests` or `enhances`, or one of several alternatives, names a package that is not there. apt does
-not complain about such a relation, it leaves the package out: a misspelt name goes unnoticed on every machine.
+A `recommends`, or one of several alternatives, names a package that is not there; or a `suggests` or `enhances` names
+one that is not there and has the near name of one that is. apt does not complain about such a relation, it leaves the
+package out: a misspelt name goes unnoticed on every machine.
 
 Warned of:
     depends = [\"nginx | lighthttpd\"]          # lighttpd

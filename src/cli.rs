@@ -164,9 +164,9 @@ pub struct Explain {
 
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// Address and port to listen on
-    #[arg(long, default_value = "127.0.0.1:8000")]
-    pub listen: SocketAddr,
+    /// Address and port to listen on, or a port alone for this machine only; may be given more than once
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8000", value_parser = debrole::serve::parse_address)]
+    pub listen: Vec<SocketAddr>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -7,6 +7,7 @@ mod reporter;
 use clap::Parser;
 use commands::Failure;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 fn main() -> ExitCode {
     let cli = match cli::Cli::try_parse() {
@@ -17,7 +18,7 @@ fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 1 } else { 0 });
         }
     };
-    let reporter = reporter::Reporter::new(&cli.global);
+    let reporter = Arc::new(reporter::Reporter::new(&cli.global));
     let outcome = commands::run(&cli, &reporter);
     if let Err(Failure::Environment(error)) = &outcome {
         reporter.failure(error);

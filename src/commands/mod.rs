@@ -7,10 +7,12 @@ mod explain;
 mod init;
 mod key;
 mod load;
+mod serve;
 mod show;
 
 use crate::cli::{Cli, Command};
 use crate::reporter::Reporter;
+use std::sync::Arc;
 
 /// Why a command did not do what was asked.
 #[derive(Debug)]
@@ -29,7 +31,7 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 
 pub type Outcome = Result<(), Failure>;
 
-pub fn run(cli: &Cli, reporter: &Reporter) -> Outcome {
+pub fn run(cli: &Cli, reporter: &Arc<Reporter>) -> Outcome {
     let global = &cli.global;
     match &cli.command {
         Command::Init(args) => init::run(args, global, reporter),
@@ -40,6 +42,7 @@ pub fn run(cli: &Cli, reporter: &Reporter) -> Outcome {
         Command::Explain(args) => explain::run(args, reporter),
         Command::Key(command) => key::run(command, global, reporter),
         Command::Completions(args) => completions::run(args, reporter),
-        Command::Serve(_) | Command::Reference(_) => Ok(()),
+        Command::Serve(args) => serve::run(args, global, reporter),
+        Command::Reference(_) => Ok(()),
     }
 }

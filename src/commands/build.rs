@@ -5,13 +5,13 @@ use super::{Failure, Outcome, check, key};
 use crate::cli::{self, Global};
 use crate::reporter::Reporter;
 use anyhow::anyhow;
-use debrole::archive;
-use debrole::archive::gate::AptGate;
+use debrole::archive::{self, gate::AptGate};
 use debrole::build::{self, Change, Input};
 use debrole::diagnostics::Diagnostic;
+use debrole::lower::Keyring;
 use debrole::model::Model;
+use debrole::names::Codename;
 use debrole::plan::PackagePlan;
-use debrole::repo::gate::Gate;
 use debrole::repo::manifest::Manifest;
 use debrole::repo::publish::{Now, Publication, Published, Reason, Settings};
 use debrole::repo::{self, Event, Open, Repository};
@@ -22,7 +22,7 @@ use std::sync::Mutex;
 
 pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
     let places = load::places(global)?;
-    let (loaded, plans) = compile(&places, reporter)?;
+    let Compiled { loaded, plans, keyring } = compile(&places, reporter)?;
     let model = loaded.model.as_ref().ok_or(Failure::Wrong)?;
     let now = args.time.map_or_else(|| Now::Clock(key::now()), Now::Supplied);
     let fail = |errors| fail(errors, &loaded, reporter);
@@ -30,6 +30,11 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
     let busy = reporter.busy("");
     let events = |event: Event| tell(&event, &busy, reporter);
     let mut repository = Repository::open(&places.out, Open { wait: args.wait, events: &events }).map_err(fail)?;
+
+    if repository.head().is_none() && !args.first_publish {
+        let suites: Vec<Codename> = model.fleet.releases.iter().map(|r| r.codename.value.clone()).collect();
+        repository.fill(&model.fleet.uri.value, &keyring.binary, &suites).map_err(fail)?;
+    }
 
     let pool = Pool(&repository);
     let draft = build::draft(Input {
@@ -42,9 +47,8 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
     .map_err(fail)?;
     let unchanged = draft.is_unchanged();
 
-    let mut not_run = Vec::new();
     let options = check::archive_options(&args.archive_cache, archive::Lists::Refresh);
-    let gate = (!args.no_gate).then(|| AptGate::new(&model.fleet.releases, options.clone()));
+    let mut not_run = Vec::new();
     if args.no_gate {
         not_run.push("the gate and the archive check: --no-gate".to_owned());
     } else if !unchanged {
@@ -59,6 +63,7 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
 
     let chosen = archive_key::choose(&key::home(&places), model.fleet.key.as_ref(), now.seconds()).map_err(fail)?;
     reporter.diagnostics(&chosen.warnings, &loaded.tree.sources);
+    let gate = AptGate::new(&model.fleet.releases, options);
     let publication = Publication {
         packages: built.records,
         new,
@@ -67,7 +72,7 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
         signer: &chosen.signer,
         now,
         refresh: args.refresh,
-        gate: gate.as_ref().map(|gate| gate as &dyn Gate),
+        gate: if args.no_gate { None } else { Some(&gate) },
     };
     let published = repository.publish(publication).map_err(fail)?;
     drop(busy);
@@ -77,7 +82,7 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
 
 pub fn plan(args: &cli::Plan, global: &Global, reporter: &Reporter) -> Outcome {
     let places = load::places(global)?;
-    let (loaded, plans) = compile(&places, reporter)?;
+    let Compiled { loaded, plans, .. } = compile(&places, reporter)?;
     let model = loaded.model.as_ref().ok_or(Failure::Wrong)?;
     let fail = |errors| fail(errors, &loaded, reporter);
     let head = repo::published(&places.out).map_err(fail)?;
@@ -102,18 +107,20 @@ pub fn plan(args: &cli::Plan, global: &Global, reporter: &Reporter) -> Outcome {
     Ok(())
 }
 
-/// The tree, compiled as far as it can be without knowing what is published. Its errors end the command.
-fn compile(places: &Places, reporter: &Reporter) -> Result<(Loaded, Vec<PackagePlan>), Failure> {
+/// The tree, compiled as far as it can be without knowing what is published.
+struct Compiled {
+    loaded: Loaded,
+    plans: Vec<PackagePlan>,
+    keyring: Keyring,
+}
+
+/// Errors of the tree end the command.
+fn compile(places: &Places, reporter: &Reporter) -> Result<Compiled, Failure> {
     let mut loaded = load::load(places);
     let keyring = key::public(places);
     let plans = load::lower(&mut loaded, keyring.as_ref().unwrap_or(&check::placeholder_keyring()));
     loaded.report(reporter)?;
-    keyring?;
-    Ok((loaded, plans))
-}
-
-fn public_keys(places: &Places) -> anyhow::Result<Vec<u8>> {
-    Ok(key::public(places)?.binary)
+    Ok(Compiled { loaded, plans, keyring: keyring? })
 }
 
 fn settings(model: &Model) -> Settings {
@@ -222,9 +229,11 @@ fn report(
             ));
             if let Some(gate) = &new.gate {
                 reporter.diagnostics(&gate.warnings, &loaded.tree.sources);
-                for checked in &gate.checked {
-                    reporter.summary(format_args!("  gate: {checked}"));
-                }
+                reporter.summary(format_args!(
+                    "  gate: {} checks of apt, its solver, gpgv and sqv held in {:.1} s (--format json lists them)",
+                    gate.checked.len(),
+                    gate.elapsed.as_secs_f64()
+                ));
                 for skipped in &gate.skipped {
                     reporter.summary(format_args!("  gate, not run: {skipped}"));
                 }

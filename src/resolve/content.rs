@@ -111,6 +111,9 @@ pub fn text_or_source<'a>(
                     Some(Body { bytes: file.bytes.clone(), text, place: source.span, file: Some(file) })
                 }
                 None => {
+                    let near = nearest_file(source, site);
+                    // Not to be reported once more, as a file that nothing uses.
+                    site.used.extend(near.map(PathBuf::from));
                     out.push(missing_source(source, &path, site));
                     None
                 }
@@ -136,6 +139,11 @@ pub fn text_or_source<'a>(
     }
 }
 
+fn nearest_file<'a>(source: &Text, site: &Site<'a>) -> Option<&'a str> {
+    let definition = site.definition;
+    crate::near::nearest(&source.value, definition.files.keys().filter_map(|path| path.to_str()))
+}
+
 fn missing_source(source: &Text, path: &Path, site: &Site<'_>) -> Diagnostic {
     let folder = &site.folder;
     let diagnostic = Diagnostic::new(
@@ -146,8 +154,7 @@ fn missing_source(source: &Text, path: &Path, site: &Site<'_>) -> Diagnostic {
     if site.definition.directories.contains(path) {
         return diagnostic.help(format!("it is a folder: write directory = \"{}\"", source.value));
     }
-    let names = site.definition.files.keys().filter_map(|path| path.to_str());
-    match crate::near::nearest(&source.value, names) {
+    match nearest_file(source, site) {
         Some(near) => diagnostic.help(format!("did you mean \"{near}\"?")),
         None => diagnostic.help(format!("put the file into {folder}/")),
     }

@@ -10,21 +10,31 @@ use std::collections::{BTreeMap, BTreeSet};
 
 type Roles = BTreeMap<RoleName, Role>;
 
-pub fn check(roles: &Roles, hosts: &BTreeMap<HostName, Host>, facts: &Facts, out: &mut Vec<Diagnostic>) {
+/// `releases`: where each role says which releases it is for, if it does.
+pub fn check(
+    roles: &Roles,
+    hosts: &BTreeMap<HostName, Host>,
+    releases: &BTreeMap<&str, Span>,
+    facts: &Facts,
+    out: &mut Vec<Diagnostic>,
+) {
     cycles(roles, out);
     for (name, role) in roles {
         for include in &role.includes {
             let Some(included) = roles.get(&include.value) else { continue };
             let missing: Vec<_> = role.contents.keys().filter(|c| !included.contents.contains_key(*c)).collect();
             if let Some(first) = missing.first().filter(|_| !included.contents.is_empty()) {
-                let releases = missing.iter().map(|c| c.as_str()).collect::<Vec<_>>().join(" and ");
+                let named = missing.iter().map(|c| c.as_str()).collect::<Vec<_>>().join(" and ");
                 out.push(
                     Diagnostic::new(
                         &rules::include_not_on_release::RULE,
-                        format!("{name} is for {releases}, but {} is not", include.value),
+                        format!("{name} is for {named}, but {} is not", include.value),
                     )
                     .at(include.span, format!("not for {first}"))
-                    .also(included.name.span, format!("{} is for other releases", include.value))
+                    .also(
+                        releases.get(include.value.as_str()).copied().unwrap_or(included.name.span),
+                        format!("{} is for these", include.value),
+                    )
                     .help(format!(
                         "add \"{first}\" to the `releases` of {}, or set `releases` of {name}",
                         include.value
@@ -44,6 +54,10 @@ pub fn check(roles: &Roles, hosts: &BTreeMap<HostName, Host>, facts: &Facts, out
                     )
                     .at(role.span, format!("not for {}", host.release.value))
                     .also(host.release.span, "the machine's release")
+                    .also(
+                        releases.get(role.value.as_str()).copied().unwrap_or(found.name.span),
+                        format!("{} is for these", role.value),
+                    )
                     .help(format!("add \"{}\" to the `releases` of {}", host.release.value, role.value)),
                 );
             }

@@ -28,7 +28,7 @@ pub(crate) struct Facts {
     prefix: Option<Prefix>,
     /// The fleet's releases; None where debrole.toml has none that are valid.
     releases: Option<Vec<Codename>>,
-    /// The keys of `[fleet]` values and `[host_values]`.
+    /// All names of roles, read or not.
     roles: BTreeSet<String>,
     hosts: BTreeSet<String>,
     /// Names that some role or host provides, and those of the site's own packages.
@@ -90,7 +90,8 @@ pub fn resolve(tree: &mut Tree) -> (Option<Model>, Vec<Diagnostic>) {
             model_hosts.insert(host.name.value.clone(), host);
         }
     }
-    graph::check(&model_roles, &model_hosts, &facts, &mut out);
+    let releases = roles.iter().filter_map(|(name, (_, ast))| Some((*name, ast.releases.as_ref()?.span))).collect();
+    graph::check(&model_roles, &model_hosts, &releases, &facts, &mut out);
     host::addresses(&model_hosts, &mut out);
 
     // A file with a syntax error was understood in part only: what else seems wrong in it may not be.

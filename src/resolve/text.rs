@@ -36,10 +36,12 @@ pub fn one_line(text: &Text, what: &str, out: &mut Vec<Diagnostic>) -> bool {
 pub fn lines(text: &Text, what: &str, out: &mut Vec<Diagnostic>) -> bool {
     match text.value.char_indices().find(|(_, c)| c.is_control() && *c != '\n' && *c != '\t') {
         Some((at, '\r')) => {
+            let place = text.part(at..at + 1);
+            let label = if place == text.span { "there is \"\\r\" in it" } else { "the line ends in CR LF" };
             out.push(
                 Diagnostic::new(&rules::carriage_return::RULE, format!("{what} holds a carriage return"))
-                    .at(text.part(at..at + 1), "the line ends in CR LF")
-                    .help("save the file with Unix line ends: sed -i 's/\\r$//' FILE"),
+                    .at(place, label)
+                    .help("let lines end in a newline alone; dos2unix(1) converts files"),
             );
             false
         }

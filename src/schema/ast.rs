@@ -72,7 +72,7 @@ schema! {
     }
 
     /// One Debian release.
-    table Release("[release.NAME]") {
+    table Release("[release.NAME] of debrole.toml") {
         /// The number of the release: its packages' versions carry it (`+deb12`) where they differ between
         /// releases. Known for bookworm (12), trixie (13) and forky (14); any other needs it. Two releases can't
         /// have the same.
@@ -90,7 +90,7 @@ schema! {
 
     /// A role: what a machine is for. `roles/web.toml` becomes the package `pg-role-web`. The files that it ships
     /// are in `roles/web/`. A role's name is lower case letters, digits and inner hyphens.
-    table Role("roles/ROLE.toml") {
+    table Role("a role") {
         /// One line that says what the role is: the package's synopsis. No final full stop, at most 80 characters.
         summary: Text { required: true, example: "\"Public web front end\"", source: "Debian Policy 3.4.1" },
         /// Paragraphs of plain text, an empty line between them: the package's extended description.
@@ -109,13 +109,13 @@ schema! {
     }
 
     /// What a role has only on one Debian release: any of the keys below.
-    table RoleRelease("[release.NAME]") {
+    table RoleRelease("[release.NAME] of a role") {
         ..content: Content,
     }
 
     /// A machine, named by its fully qualified domain name: `hosts/web1.example.org.toml` becomes the package
     /// `pg-host-web1.example.org`. The files that it ships are in `hosts/web1.example.org/`.
-    table Host("hosts/FQDN.toml") {
+    table Host("a host") {
         /// One line that says what the machine is.
         summary: Text { default: "the machine's name and roles", example: "\"First web front end\"", source: "Debian Policy 3.4.1" },
         /// The machine's roles. May be empty.

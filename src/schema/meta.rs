@@ -17,7 +17,7 @@ pub trait Table: Sized {
 pub struct TableMeta {
     /// The Rust type's name: the anchor in the reference.
     pub name: &'static str,
-    /// In messages and headings: `[[file]]`, `roles/<role>.toml`.
+    /// What it is called in messages: `[[file]]`, `a role`.
     pub title: &'static str,
     pub doc: &'static [&'static str],
     pub fields: &'static [Field],

@@ -29,5 +29,5 @@ pub fn parse<T: Table>(file: FileId, text: &str) -> (T, Vec<Diagnostic>) {
     if errors.is_empty() {
         return (out, decoder.diagnostics);
     }
-    (out, errors.iter().map(|error| syntax::diagnostic(file, text, error)).collect())
+    (out, syntax::diagnostics(file, text, &errors))
 }

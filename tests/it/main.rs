@@ -14,3 +14,5 @@ mod publish;
 mod repo;
 mod serve;
 mod sign;
+mod tree;
+mod ui;

@@ -19,7 +19,6 @@ Accepted:
     [[file]]
     path = "/etc/motd"
     source = "a"
-    # roles/web/a -> b
-    # roles/web/b
+    # roles/web/a
     Hello"#,
 };

@@ -1,0 +1,194 @@
+//! Every rule's own examples, run: the refused one is refused with the rule's code and nothing else, and what is
+//! shown is what `tests/ui/CODE.txt` holds; the accepted one passes without a word.
+//!
+//! `UPDATE_EXPECTED=1 cargo test --test it ui` writes the expected files anew.
+//!
+//! An example is a list of files, each below a line `# PATH`; `# PATH -> TARGET` is a symbolic link and `# PATH/` an
+//! empty folder. What no example is about is added: the keys that debrole.toml must have, a role's summary.
+
+use debrole::diagnostics::{Diagnostic, Rule, Severity, render, rules};
+use debrole::lower::{Keyring, lower};
+use debrole::resolve::resolve;
+use debrole::source::Sources;
+use debrole::tree::Tree;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Everything that can be known of a tree without building: what `debrole check` does.
+pub fn check(root: &Path) -> (bool, Vec<Diagnostic>, Sources) {
+    let (mut tree, mut diagnostics) = Tree::read(root);
+    let (model, more) = resolve(&mut tree);
+    diagnostics.extend(more);
+    if let Some(model) = &model {
+        let keyring = Keyring { binary: b"key".to_vec(), armored: b"key".to_vec() };
+        diagnostics.extend(lower(model, &keyring).1);
+    }
+    let accepted = model.is_some() && !diagnostics.iter().any(Diagnostic::is_error);
+    (accepted, diagnostics, tree.sources)
+}
+
+const HEADER: &str = "# ";
+
+/// The text blocks of an explanation, below `Refused:` and `Accepted:`.
+fn blocks(rule: &Rule) -> Option<(String, String)> {
+    let block = |title: &str| -> Option<String> {
+        let start = rule.explanation.find(&format!("{title}\n\n    {HEADER}"))? + title.len() + 2;
+        let lines = rule.explanation[start..].lines().take_while(|line| line.is_empty() || line.starts_with("    "));
+        Some(lines.map(|line| format!("{}\n", line.strip_prefix("    ").unwrap_or(""))).collect())
+    };
+    Some((block("Refused:")?, block("Accepted:")?))
+}
+
+enum Part {
+    File(String),
+    Link(String),
+    Folder,
+}
+
+fn parts(block: &str) -> Vec<(String, Part)> {
+    let mut parts: Vec<(String, Part)> = Vec::new();
+    for line in block.lines() {
+        let heading = line
+            .strip_prefix(HEADER)
+            .filter(|name| ["debrole.toml", "roles/", "hosts/", "packages/"].iter().any(|top| name.starts_with(top)));
+        match (heading, parts.last_mut()) {
+            (Some(name), _) => match name.split_once(" -> ") {
+                Some((name, target)) => parts.push((name.into(), Part::Link(target.into()))),
+                None if name.ends_with('/') => parts.push((name.into(), Part::Folder)),
+                None => parts.push((name.into(), Part::File(String::new()))),
+            },
+            (None, Some((_, Part::File(text)))) => {
+                text.push_str(line);
+                text.push('\n');
+            }
+            (None, Some(_)) if line.is_empty() => {}
+            (None, _) => panic!("a line of an example belongs to no file: {line:?}"),
+        }
+    }
+    for (_, part) in &mut parts {
+        if let Part::File(text) = part {
+            text.truncate(text.trim_end().len());
+            text.push('\n');
+        }
+    }
+    parts
+}
+
+const FLEET: [(&str, &str); 6] = [
+    ("prefix", "\"pg\""),
+    ("origin", "\"Example Project\""),
+    ("label", "\"Example Project\""),
+    ("maintainer", "\"Example Sysadmins <sysadmins@example.org>\""),
+    ("uri", "\"http://apt.example.org\""),
+    ("architectures", "[\"amd64\"]"),
+];
+
+/// A debrole.toml with what an example leaves out.
+pub fn debrole_toml(example: &str) -> String {
+    let mut out = String::new();
+    if !example.lines().any(|line| line.starts_with("schema")) {
+        out.push_str("schema = 1\n");
+    }
+    let missing = || FLEET.iter().filter(|(key, _)| !example.lines().any(|line| line.starts_with(&format!("{key} ="))));
+    let mut fleet = false;
+    for line in example.lines() {
+        out.push_str(line);
+        out.push('\n');
+        if line == "[fleet]" {
+            fleet = true;
+            out.extend(missing().map(|(key, value)| format!("{key} = {value}\n")));
+        }
+    }
+    if !fleet {
+        out.push_str("[fleet]\n");
+        out.extend(missing().map(|(key, value)| format!("{key} = {value}\n")));
+    }
+    if !example.contains("[release.") {
+        out.push_str("[release.bookworm]\n");
+    }
+    out
+}
+
+/// Makes an example's tree below `root`.
+fn make(block: &str, root: &Path) {
+    let parts = parts(block);
+    if !parts.iter().any(|(name, _)| name == "debrole.toml") {
+        fs::write(root.join("debrole.toml"), debrole_toml("")).unwrap();
+    }
+    for (name, part) in parts {
+        let path = root.join(&name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        match part {
+            Part::Folder => fs::create_dir_all(path).unwrap(),
+            Part::Link(target) => std::os::unix::fs::symlink(target, path).unwrap(),
+            Part::File(text) => {
+                let role =
+                    name.strip_prefix("roles/").and_then(|n| n.strip_suffix(".toml")).filter(|n| !n.contains('/'));
+                let text = match role {
+                    _ if name == "debrole.toml" => debrole_toml(&text),
+                    Some(role) if !text.contains("summary =") => format!("summary = \"The role {role}\"\n{text}"),
+                    _ => text,
+                };
+                fs::write(path, text).unwrap();
+            }
+        }
+    }
+}
+
+fn expected(code: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ui").join(format!("{code}.txt"))
+}
+
+#[test]
+fn examples_of_rules_are_refused_and_accepted_as_they_say() {
+    let mut wrong = Vec::new();
+    let mut run = 0;
+    for rule in rules::ALL {
+        let Some((refused, accepted)) = blocks(rule) else { continue };
+        run += 1;
+        let dir = tempfile::tempdir().unwrap();
+        make(&refused, dir.path());
+        let (passed, diagnostics, sources) = check(dir.path());
+        let shown = render::text(&diagnostics, &sources, render::Style::default());
+        let codes: BTreeSet<&str> = diagnostics.iter().map(|d| d.rule.code).collect();
+        if codes != BTreeSet::from([rule.code]) {
+            wrong.push(format!("{}: the refused example gives {codes:?}:\n{shown}", rule.code));
+        }
+        if passed != (rule.severity == Severity::Warning) {
+            wrong.push(format!("{}: the refused example is built all the same: {passed}", rule.code));
+        }
+        if diagnostics.iter().any(|d| d.help.is_empty()) {
+            wrong.push(format!("{}: a diagnostic does not say what to do:\n{shown}", rule.code));
+        }
+        let file = expected(rule.code);
+        if std::env::var_os("UPDATE_EXPECTED").is_some() {
+            fs::write(&file, &shown).unwrap();
+        } else if fs::read_to_string(&file).unwrap_or_default() != shown {
+            wrong.push(format!("{} differs from what is shown:\n{shown}", file.display()));
+        }
+
+        let dir = tempfile::tempdir().unwrap();
+        make(&accepted, dir.path());
+        let (passed, diagnostics, sources) = check(dir.path());
+        if !passed || !diagnostics.is_empty() {
+            let shown = render::text(&diagnostics, &sources, render::Style::default());
+            wrong.push(format!("{}: the accepted example gives:\n{shown}", rule.code));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    assert!(run >= 60, "only {run} rules have examples that can be run");
+}
+
+#[test]
+fn expected_files_belong_to_rules() {
+    for entry in fs::read_dir(expected("x").parent().unwrap()).unwrap() {
+        let path = entry.unwrap().path();
+        let code = path.file_stem().unwrap().to_str().unwrap();
+        assert!(
+            rules::find(code).is_some_and(|rule| blocks(rule).is_some()),
+            "{} is of no rule's example",
+            path.display()
+        );
+    }
+}

@@ -12,6 +12,7 @@ mod machine;
 mod packages;
 mod publish;
 mod repo;
+mod schema;
 mod serve;
 mod sign;
 mod tree;

@@ -121,6 +121,10 @@ esac
 
 /// A preinst that answers debconf's questions before the packages that ask them are configured. It needs
 /// `Pre-Depends: debconf`. Each answer is one line, and starts with a package's name: none can end the here-document.
+///
+/// dpkg-preconfigure asks before any preinst runs, and a `config` script of ours would not help: it runs those of
+/// the packages that we depend on first. What counts is the question as the package's own postinst finds it, and that
+/// is the seeded answer.
 fn seeding(answers: &[DebconfAnswer]) -> String {
     let mut lines = String::new();
     for answer in answers {

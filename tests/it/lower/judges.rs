@@ -9,7 +9,7 @@ use debrole::plan::PackageKind;
 use std::process::Command;
 
 /// The .deb of some content.
-fn write(name: &str, content: &DebContent, version: &str) -> Vec<u8> {
+pub fn write(name: &str, content: &DebContent, version: &str) -> Vec<u8> {
     let name = PackageName::parse(name).unwrap();
     let package = Package { name: &name, maintainer: "Example Sysadmins <sysadmins@example.org>", content };
     let hash = package.content_hash().unwrap();

@@ -2,6 +2,7 @@
 
 mod clashes;
 mod judges;
+mod machine;
 mod plans;
 mod scripts;
 mod templates;

@@ -2,7 +2,9 @@
 
 use super::{Diagnostic, Label, Severity};
 use crate::source::{FileId, Sources, Span};
-use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use annotate_snippets::{
+    Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str as printable,
+};
 use serde::Serialize;
 use std::ops::Range;
 
@@ -80,11 +82,11 @@ fn one(group: Vec<&Diagnostic>, sources: &Sources, renderer: &Renderer) -> Strin
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let mut report = Group::with_title(level.primary_title(&diagnostic.message).id(diagnostic.rule.code));
+    let mut report = Group::with_title(level.primary_title(printable(&diagnostic.message)).id(diagnostic.rule.code));
     let primary: Vec<&Label> = group.iter().filter_map(|d| d.primary.as_ref()).collect();
     if primary.is_empty() {
         if let Some(path) = &diagnostic.path {
-            report = report.element(Origin::path(path.display().to_string()));
+            report = report.element(Origin::path(printable(&path.display().to_string())));
         }
     }
     // The primary file first, then the others in the order in which they are named.
@@ -104,10 +106,10 @@ fn one(group: Vec<&Diagnostic>, sources: &Sources, renderer: &Renderer) -> Strin
         report = report.element(snippet(file, &marks, sources));
     }
     for help in &diagnostic.help {
-        report = report.element(Level::HELP.message(help));
+        report = report.element(Level::HELP.message(printable(help)));
     }
     for note in &diagnostic.notes {
-        report = report.element(Level::NOTE.message(note));
+        report = report.element(Level::NOTE.message(printable(note)));
     }
     renderer.render(&[report])
 }
@@ -127,11 +129,11 @@ fn snippet<'a>(
     let line = text[..start].matches('\n').count() + 1;
     let annotations = marks.iter().zip(ranges).map(|((kind, label), range)| {
         let annotation = kind.span(range.start - start..range.end - start);
-        if label.text.is_empty() { annotation } else { annotation.label(label.text.as_str()) }
+        if label.text.is_empty() { annotation } else { annotation.label(printable(&label.text)) }
     });
     Snippet::source(&text[start..end])
         .line_start(line)
-        .path(sources.path(file).display().to_string())
+        .path(printable(&sources.path(file).display().to_string()))
         .annotations(annotations)
 }
 

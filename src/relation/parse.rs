@@ -211,7 +211,7 @@ fn restriction(
     let (number, number_range) = &v.number;
     let (operator, operator_range) = &v.operator;
     if !v.closed {
-        let at = text.trim_end().len();
+        let at = text.trim_end().len().max(operator_range.start);
         let help = format!("close it: ({operator} {number})");
         errors.push(error(Kind::Syntax, operator_range.start..at, "the parenthesis is not closed", help));
         return None;

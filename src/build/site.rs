@@ -32,6 +32,9 @@ pub fn publish(
     previous: Option<&Manifest>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<Published> {
+    if model.site_packages.is_empty() {
+        return Vec::new();
+    }
     let read: Vec<Result<Published, Diagnostic>> =
         model.site_packages.par_iter().map(|package| record(model, package)).collect();
     let mut in_place: BTreeMap<MachinePath, &PackagePlan> = BTreeMap::new();

@@ -30,10 +30,10 @@ impl Writer {
         self.entry(EntryType::Symlink, name, target, 0o777, b"");
     }
 
-    /// The archive, with the two empty blocks at its end, filled to a record of 20 blocks as tar does.
+    /// The archive, with the two empty blocks at its end. It is not filled to a record of 20 blocks: that is for tapes,
+    /// and would be half of what there is to compress in a small package.
     pub fn finish(mut self) -> Vec<u8> {
-        let end = (self.out.len() + 2 * BLOCK).next_multiple_of(20 * BLOCK);
-        self.out.resize(end, 0);
+        self.out.resize(self.out.len() + 2 * BLOCK, 0);
         self.out
     }
 

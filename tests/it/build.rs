@@ -1,5 +1,6 @@
 //! The build stage: versions, reuse, tombstones, moves, changelogs, the site's packages.
 
+use crate::machine::{Need, skip};
 use debrole::build::{self, Build, Change, Input, Published, What, version::Base};
 use debrole::deb::read::{self, Found};
 use debrole::diagnostics::Diagnostic;
@@ -474,6 +475,9 @@ fn real_dpkg_upgrades_over_a_move_in_either_order() {
 
 #[test]
 fn the_changelog_goes_on_and_says_what_changed() {
+    if skip("changelogs before dpkg-parsechangelog", &[Need::Program("dpkg-parsechangelog")]) {
+        return;
+    }
     let model = model(BOTH);
     let mut repository = Repository::default();
     let manifest = |file: &str, state: &str| {

@@ -169,20 +169,6 @@ fn dpkg_and_debpkg_read_it_back() {
     assert_eq!(own.entries["/usr/share/pg/private"], Found::Directory { mode: 0o750 });
 }
 
-#[test]
-fn lintian_finds_no_error() {
-    let deb = write("pg-role-web", &full()).unwrap();
-    let directory = tempfile::tempdir().unwrap();
-    let path = save(&deb, directory.path());
-    let output = Command::new("lintian")
-        .args(["--allow-root", "--fail-on=error", "--no-cfg", "--info", path.to_str().unwrap()])
-        .env("LC_ALL", "C.UTF-8")
-        .output()
-        .expect("lintian is installed (`make` does it)");
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}");
-}
-
 /// What a control file looks like to dpkg when every line of it is legal.
 fn lines_are_legal(control: &str) {
     for line in control.lines() {

@@ -1,6 +1,7 @@
 //! From a tree on disk to .debs of every kind, judged by those who did not write them: lintian and debpkg.
 
 use crate::build::Repository;
+use crate::machine::{Need, skip};
 use debrole::diagnostics::Diagnostic;
 use debrole::lower::{self, Keyring};
 use debrole::model::Model;
@@ -136,19 +137,23 @@ fn save(repository: &Repository, directory: &Path) -> Vec<std::path::PathBuf> {
 }
 
 #[test]
-fn lintian_finds_no_error_in_any_kind_of_package() {
+fn lintian_finds_nothing_in_any_kind_of_package() {
+    if skip("published packages under lintian", &[Need::Program("lintian")]) {
+        return;
+    }
     let repository = all_kinds();
     let directory = tempfile::tempdir().unwrap();
     let files = save(&repository, directory.path());
     let output = Command::new("lintian")
-        .args(["--allow-root", "--fail-on=error", "--no-cfg"])
+        .args(["--allow-root", "--fail-on=error,warning", "--no-cfg", "--tag-display-limit=0"])
+        // The content hash is a field of our own: Debian Policy 5.7 leaves room for such.
+        .args(["--suppress-tags", "unknown-field"])
         .args(&files)
         .env("LC_ALL", "C.UTF-8")
         .output()
-        .expect("lintian is installed (`make` does it)");
-    let text = String::from_utf8_lossy(&output.stdout);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{}: {text}{said}", output.status);
+        .unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && said.trim().is_empty(), "{said}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod explain;
 mod init;
 mod key;
 mod load;
+mod reference;
 mod serve;
 mod show;
 
@@ -43,6 +44,6 @@ pub fn run(cli: &Cli, reporter: &Arc<Reporter>) -> Outcome {
         Command::Key(command) => key::run(command, global, reporter),
         Command::Completions(args) => completions::run(args, reporter),
         Command::Serve(args) => serve::run(args, global, reporter),
-        Command::Reference(_) => Ok(()),
+        Command::Reference(args) => reference::run(args, reporter),
     }
 }

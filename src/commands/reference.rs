@@ -41,20 +41,31 @@ pub fn run(args: &cli::Reference, reporter: &Reporter) -> Outcome {
 
 /// File name → text.
 fn pages() -> anyhow::Result<BTreeMap<String, String>> {
-    let mut pages = BTreeMap::from([("reference.md".to_owned(), reference::markdown()), ("diagnostics.md".to_owned(), diagnostics())]);
+    let mut pages = BTreeMap::from([
+        ("reference.md".to_owned(), reference::markdown()),
+        ("diagnostics.md".to_owned(), diagnostics()),
+    ]);
     for kind in [reference::Kind::Debrole, reference::Kind::Role, reference::Kind::Host] {
         pages.insert(format!("schema/{}.json", kind.name()), reference::json_schema(kind));
     }
-    manual(&mut pages, Cli::command(), "debrole")?;
+    let mut command = Cli::command().disable_help_subcommand(true);
+    // Only now do the subcommands have the options that all of them take.
+    command.build();
+    manual(&mut pages, command, "debrole")?;
     Ok(pages)
 }
 
 /// One page a command, as git has them: debrole(1), debrole-build(1), debrole-key-init(1).
 fn manual(pages: &mut BTreeMap<String, String>, command: clap::Command, name: &str) -> anyhow::Result<()> {
     let mut page = Vec::new();
-    // The version is left out of the pages, so that they change only when what they say does.
-    let command = command.name(name.to_owned()).disable_help_subcommand(true);
-    clap_mangen::Man::new(command.clone()).date("").source("debrole").manual("debrole").render(&mut page)?;
+    // No date, so that a page changes only when what it says does.
+    let command = command.display_name(name).bin_name(name.replace('-', " "));
+    clap_mangen::Man::new(command.clone())
+        .title(name)
+        .date("")
+        .source("debrole")
+        .manual("debrole")
+        .render(&mut page)?;
     pages.insert(format!("man/{name}.1"), String::from_utf8(page)?);
     for sub in command.get_subcommands() {
         manual(pages, sub.clone(), &format!("{name}-{}", sub.get_name()))?;
@@ -75,7 +86,13 @@ fn diagnostics() -> String {
         let _ = writeln!(page, "| [{0}](#{0}) | {kind} | {1} |", rule.code, rule.summary.replace('|', "\\|"));
     }
     for rule in rules::ALL {
-        let _ = write!(page, "\n## {}\n{}.\n\n```text\n{}\n```\n", rule.code, capitalised(rule.summary), rule.explanation.trim_end());
+        let _ = write!(
+            page,
+            "\n## {}\n{}.\n\n```text\n{}\n```\n",
+            rule.code,
+            capitalised(rule.summary),
+            rule.explanation.trim_end()
+        );
     }
     page
 }

@@ -502,7 +502,7 @@ fn report(model: &Model, failure: Failure<'_>, releases: &[String]) -> Diagnosti
         [] => diagnostic = diagnostic.at(whole, ""),
         [(span, text)] => diagnostic = diagnostic.at(*span, format!("without {text} it could be installed")),
         [(span, text), others @ ..] => {
-            diagnostic = diagnostic.at(*span, format!("{text} goes not together with the others that are marked"));
+            diagnostic = diagnostic.at(*span, format!("{text} can't be installed together with what else is marked"));
             for (span, text) in others {
                 diagnostic = diagnostic.also(*span, format!("without {text} it could be installed"));
             }

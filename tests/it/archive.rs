@@ -624,7 +624,7 @@ fn as_an_ordinary_user() {
 }
 
 /// The machine's own Debian mirror, as its apt sources name it.
-fn debian_mirror() -> String {
+pub fn debian_mirror() -> String {
     let mut texts: Vec<String> = fs::read_to_string("/etc/apt/sources.list").into_iter().collect();
     for entry in fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten() {
         texts.extend(fs::read_to_string(entry.path()));
@@ -637,10 +637,15 @@ fn debian_mirror() -> String {
         .map_or("http://deb.debian.org/debian".into(), |uri| uri.trim_end_matches('/').to_owned())
 }
 
+/// Where the lists of Debian itself are kept from one run of the tests to the next, as on a build machine.
+pub fn debian_cache() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("archive")
+}
+
 #[test]
 fn debian_itself() {
     let mirror = debian_mirror();
-    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("archive");
+    let cache = debian_cache();
     let tree = Tree::default()
         .role(
             "web",

@@ -1,10 +1,11 @@
 //! The gate: generations that the whole compiler made, put before the apt, gpgv and sqv of this machine.
 
-use crate::archive::Archive;
+use crate::archive::{Archive, debian_cache, debian_mirror};
 use debrole::archive::gate::AptGate;
 use debrole::archive::{Lists, Options, check};
 use debrole::build::{self, Input, Published as Pool};
 use debrole::diagnostics::Diagnostic;
+use debrole::exec::Command;
 use debrole::lower::{Keyring, lower};
 use debrole::model::{ArchiveSource, Model};
 use debrole::plan::PackagePlan;
@@ -344,4 +345,108 @@ fn what_apt_sees_must_be_what_the_manifest_says() {
         let none = format!("apt does not see pg-role-ghost 99990101.1 on {suite}");
         assert!(messages.contains(&other.as_str()) && messages.contains(&none.as_str()), "{messages:#?}");
     }
+}
+
+/// A fleet for the program itself, with Debian's real lists.
+struct Fleet {
+    directory: TempDir,
+    cache: PathBuf,
+}
+
+impl Fleet {
+    fn new(mirror: &str, cache: PathBuf) -> Self {
+        let fleet = Fleet { directory: TempDir::new().unwrap(), cache };
+        let mirrors = format!("mirror = \"{mirror}\"\nsecurity = \"{mirror}-security\"\n");
+        fleet.write(
+            "debrole.toml",
+            &format!(
+                "schema = 1\n[fleet]\nprefix = \"pg\"\norigin = \"Example Project\"\nlabel = \"Example Project\"\n\
+                 maintainer = \"Example <root@example.org>\"\nuri = \"http://apt.example.org\"\narchitectures = [\"amd64\"]\n\
+                 [release.bookworm]\n{mirrors}[release.trixie]\n{mirrors}"
+            ),
+        );
+        fleet.role("web", "depends = [\"nginx (>= 1.22)\"]");
+        fleet
+    }
+    fn write(&self, name: &str, text: &str) {
+        let path = self.directory.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    fn role(&self, name: &str, text: &str) {
+        self.write(&format!("roles/{name}.toml"), &format!("summary = \"The role {name}\"\n{text}\n"));
+    }
+    /// Exit status and everything that was printed.
+    fn debrole(&self, arguments: &[&str]) -> (i32, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_debrole"))
+            .arg("-C")
+            .arg(self.directory.path())
+            .args(arguments)
+            .run()
+            .unwrap();
+        (output.status.code().unwrap(), format!("{}{}", output.stdout_text(), output.stderr_text()))
+    }
+    fn with_cache(&self, arguments: &[&str]) -> (i32, String) {
+        self.debrole(&[arguments, &["--archive-cache", self.cache.to_str().unwrap()]].concat())
+    }
+    fn generation(&self) -> Option<PathBuf> {
+        self.directory.path().join("repo-out/dists").read_link().ok()
+    }
+}
+
+#[test]
+fn the_program_checks_builds_and_gates_against_debian() {
+    let fleet = Fleet::new(&debian_mirror(), debian_cache());
+    assert_eq!(fleet.debrole(&["key", "init"]).0, 0);
+    let (status, said) = fleet.with_cache(&["check", "--archive"]);
+    assert_eq!(status, 0, "{said}");
+    let (status, said) = fleet.with_cache(&["build", "--first-publish"]);
+    assert_eq!(status, 0, "{said}");
+    assert!(said.contains("Published generation 1") && !said.contains("not run"), "{said}");
+    assert!(said.contains("  gate: 13 checks of apt"), "{said}");
+    let (status, said) = fleet.with_cache(&["build"]);
+    assert!(status == 0 && said.starts_with("Nothing changed") && !said.contains("gate"), "{said}");
+
+    fleet.role("web", "depends = [\n  \"nginx\",\n  \"vanrish\",\n]");
+    for command in [&["check", "--archive"][..], &["build"]] {
+        let (status, said) = fleet.with_cache(command);
+        assert_eq!(status, 1, "{said}");
+        for part in
+            ["error[unknown-package]: no package vanrish in bookworm and trixie", "roles/web.toml:4:4", "varnish"]
+        {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+    }
+    fleet.role("web", "depends = [\"exim4\", \"postfix\"]");
+    let (status, said) = fleet.with_cache(&["build"]);
+    assert!(status == 1 && said.contains("error[uninstallable]: pg-role-web can't be installed"), "{said}");
+    assert!(said.contains("roles/web.toml:2:13") && said.contains("without postfix it could be installed"), "{said}");
+    assert_eq!(fleet.generation(), Some("generations/1".into()));
+
+    let (status, said) = fleet.with_cache(&["build", "--no-gate"]);
+    assert!(status == 0 && said.contains("not run: the gate and the archive check: --no-gate"), "{said}");
+    assert_eq!(fleet.generation(), Some("generations/2".into()));
+    // Published past the gate, it is refused as soon as the gate runs again.
+    let (status, said) = fleet.with_cache(&["build", "--refresh"]);
+    assert!(status != 0 && said.contains("pg-role-web") && said.contains("would not install on bookworm"), "{said}");
+    assert_eq!(fleet.generation(), Some("generations/2".into()));
+}
+
+#[test]
+fn the_program_out_of_reach_of_a_mirror() {
+    // Nothing listens on the discard port.
+    let fleet = Fleet::new("http://127.0.0.1:9/debian", PathBuf::new());
+    let fleet = Fleet { cache: fleet.directory.path().join("cache"), ..fleet };
+    assert_eq!(fleet.debrole(&["key", "init"]).0, 0);
+    let (status, said) = fleet.with_cache(&["check", "--archive"]);
+    assert_eq!(status, 2, "{said}");
+    assert!(said.contains("the package lists of bookworm can't be fetched") && said.contains("127.0.0.1"), "{said}");
+    let (status, said) = fleet.with_cache(&["build", "--first-publish"]);
+    assert_eq!(status, 0, "{said}");
+    assert!(said.contains("not run: the archive check: the package lists of bookworm can't be fetched"), "{said}");
+    assert!(
+        said.contains("gate, not run: installing every package of trixie on amd64: there are no package lists"),
+        "{said}"
+    );
+    assert_eq!(fleet.generation(), Some("generations/1".into()));
 }

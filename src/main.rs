@@ -18,6 +18,11 @@ fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 1 } else { 0 });
         }
     };
+    if std::env::var_os("RAYON_NUM_THREADS").is_some_and(|threads| threads == "1") {
+        // One thread is this one, so that whoever watches the program (strace) sees one order of events. It fails
+        // only where a pool exists already, and then there is nothing to do.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build_global();
+    }
     let reporter = Arc::new(reporter::Reporter::new(&cli.global));
     let outcome = commands::run(&cli, &reporter);
     if let Err(Failure::Environment(error)) = &outcome {

@@ -5,12 +5,14 @@ mod archive;
 mod build;
 mod deb;
 mod example;
+mod faults;
 mod fleet;
 mod gate;
 mod lower;
 mod machine;
 mod packages;
 mod publish;
+mod readers;
 mod relation;
 mod render;
 mod repo;
@@ -20,3 +22,5 @@ mod serve;
 mod sign;
 mod tree;
 mod ui;
+
+

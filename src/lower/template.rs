@@ -190,7 +190,13 @@ impl<'m> Engine<'m> {
                 .at(at(error.range()), "")
                 .help("put the text into this template"),
                 _ => Diagnostic::new(&rules::template_failed::RULE, format!("the template fails: {what}"))
-                    .at(at(error.range()), what.clone()),
+                    .at(at(error.range()), what.clone())
+                    .help(match error.kind() {
+                        ErrorKind::UnknownFilter => "use a filter that minijinja has, such as default, join or upper",
+                        ErrorKind::UnknownFunction => "use a function that minijinja has, such as range",
+                        ErrorKind::UnknownTest => "use a test that minijinja has, such as defined",
+                        _ => "mend the expression, or give the value that it uses another type",
+                    }),
             };
             return Rendered::Failed(Box::new(for_host(diagnostic, host)));
         };
@@ -243,7 +249,11 @@ impl<'m> Engine<'m> {
             "host" => diagnostic.help(format!(
                 "give {name} a default under [values] in the role's file or [host_values] in debrole.toml, or set it under [values] in a host's file"
             )),
-            _ => diagnostic.note(format!("known here: {}", candidates.join(", "))),
+            "" => diagnostic.help(format!("known are {}", candidates.join(", "))),
+            _ => {
+                let known: Vec<_> = candidates.iter().map(|name| format!("{space}.{name}")).collect();
+                diagnostic.help(format!("known are {}", known.join(", ")))
+            }
         };
         Rendered::Failed(Box::new(diagnostic))
     }

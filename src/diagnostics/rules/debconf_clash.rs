@@ -8,11 +8,32 @@ pub static RULE: Rule = Rule {
 Answers are seeded in the order in which dpkg unpacks the packages, which nobody can foresee.
 
 Refused:
-    # roles/mail.toml                    # roles/base.toml
-    [[debconf]]                          [[debconf]]
-    package = \"postfix\"                  package = \"postfix\"
-    question = \"postfix/main_mailer_type\"
-    value = \"Internet Site\"              value = \"Satellite system\"
 
-Accepted: answer the question in one role, or declare that the roles never meet (`conflicts`).",
+    # roles/mail.toml
+    [[debconf]]
+    package = \"postfix\"
+    question = \"postfix/main_mailer_type\"
+    type = \"select\"
+    value = \"Internet Site\"
+
+    # roles/quiet.toml
+    [[debconf]]
+    package = \"postfix\"
+    question = \"postfix/main_mailer_type\"
+    type = \"select\"
+    value = \"Local only\"
+
+Accepted:
+
+    # roles/mail.toml
+    [[debconf]]
+    package = \"postfix\"
+    question = \"postfix/main_mailer_type\"
+    type = \"select\"
+    value = \"Internet Site\"
+
+    # roles/quiet.toml
+    includes = [\"mail\"]
+
+Answer the question in one role, or declare that the roles never meet (`conflicts`).",
 };

@@ -9,9 +9,24 @@ The files of both roles are read at login and the later name wins. A host may sa
 is read after theirs.
 
 Refused:
-    # roles/base.toml                    # roles/git.toml
-    [environment]                        [environment]
-    EDITOR = \"nano\"                      EDITOR = \"vim\"
 
-Accepted: set it in one role, and the exception in the host's file.",
+    # roles/base.toml
+    [environment]
+    EDITOR = \"nano\"
+
+    # roles/git.toml
+    [environment]
+    EDITOR = \"vi\"
+
+Accepted:
+
+    # roles/base.toml
+    [environment]
+    EDITOR = \"nano\"
+
+    # hosts/git.example.org.toml
+    roles = [\"base\"]
+    release = \"bookworm\"
+    [environment]
+    EDITOR = \"vi\"",
 };

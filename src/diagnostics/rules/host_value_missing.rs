@@ -8,13 +8,42 @@ pub static RULE: Rule = Rule {
 The template names a value of the machine that has no default, and this machine, which has the role, does not set it.
 
 Refused:
-    # roles/db.toml ships a template with {{ host.shared_buffers }};
-    # hosts/db1.example.org.toml has the role and no such value
+
+    # roles/db.toml
+    [[file]]
+    path = \"/etc/db.conf\"
+    template = true
+    content = \"buffers = {{ host.buffers }}\"
+
+    # hosts/db1.example.org.toml
+    roles = [\"db\"]
+    release = \"bookworm\"
+
+    # hosts/db2.example.org.toml
+    roles = [\"db\"]
+    release = \"bookworm\"
+    [values]
+    buffers = \"2GB\"
 
 Accepted:
-    # hosts/db1.example.org.toml
-    [values]
-    shared_buffers = \"2GB\"
 
-Or a default for all machines, under [values] in the role's file or [host_values] in debrole.toml.",
+    # roles/db.toml
+    [values]
+    buffers = \"1GB\"
+    [[file]]
+    path = \"/etc/db.conf\"
+    template = true
+    content = \"buffers = {{ host.buffers }}\"
+
+    # hosts/db1.example.org.toml
+    roles = [\"db\"]
+    release = \"bookworm\"
+
+    # hosts/db2.example.org.toml
+    roles = [\"db\"]
+    release = \"bookworm\"
+    [values]
+    buffers = \"2GB\"
+
+A default for all machines is under [values] of the role or [host_values] in debrole.toml; or each host sets its own.",
 };

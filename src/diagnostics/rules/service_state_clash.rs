@@ -8,10 +8,27 @@ pub static RULE: Rule = Rule {
 On a machine with both roles one of them would silently lose. A host may say otherwise than its roles: the host wins.
 
 Refused:
-    # roles/web.toml                     # roles/quiet.toml
-    [[service]]                          [[service]]
-    unit = \"nginx.service\"               unit = \"nginx.service\"
-    enable = true                        enable = false
 
-Accepted: let one role decide, or declare that the roles never meet (`conflicts = [\"pg-role-quiet\"]`).",
+    # roles/web.toml
+    [[service]]
+    unit = \"nginx.service\"
+    enable = true
+
+    # roles/quiet.toml
+    [[service]]
+    unit = \"nginx.service\"
+    enable = false
+
+Accepted:
+
+    # roles/web.toml
+    [[service]]
+    unit = \"nginx.service\"
+    enable = true
+
+    # roles/quiet.toml
+    conflicts = [\"pg-role-web\"]
+    [[service]]
+    unit = \"nginx.service\"
+    enable = false",
 };

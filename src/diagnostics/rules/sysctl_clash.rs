@@ -9,9 +9,24 @@ systemd-sysctl reads the files of both roles and the later name wins. A host may
 file is read after theirs.
 
 Refused:
-    # roles/router.toml                  # roles/base.toml
-    [sysctl]                             [sysctl]
-    \"net.ipv4.ip_forward\" = 1            \"net.ipv4.ip_forward\" = 0
 
-Accepted: set it in one role, and the exception in the host's file.",
+    # roles/router.toml
+    [sysctl]
+    \"net.ipv4.ip_forward\" = 1
+
+    # roles/base.toml
+    [sysctl]
+    \"net.ipv4.ip_forward\" = 0
+
+Accepted:
+
+    # roles/base.toml
+    [sysctl]
+    \"net.ipv4.ip_forward\" = 0
+
+    # hosts/gw.example.org.toml
+    roles = [\"base\"]
+    release = \"bookworm\"
+    [sysctl]
+    \"net.ipv4.ip_forward\" = 1",
 };

@@ -10,8 +10,22 @@ does not end, an include (templates stand alone). Templates are rendered when th
 seen anything of it.
 
 Refused:
-    workers = {{ host.cores + \"1\" }}
+
+    # roles/web.toml
+    [values]
+    cores = 4
+    [[file]]
+    path = \"/etc/web.conf\"
+    template = true
+    content = 'workers = {{ host.cores + \"1\" }}'
 
 Accepted:
-    workers = {{ host.cores + 1 }}",
+
+    # roles/web.toml
+    [values]
+    cores = 4
+    [[file]]
+    path = \"/etc/web.conf\"
+    template = true
+    content = 'workers = {{ host.cores + 1 }}'",
 };

@@ -6,13 +6,23 @@ pub static RULE: Rule = Rule {
     summary: "a template can't be read",
     explanation: "\
 A file with `template = true` is read as a Jinja template (minijinja): {{ value }}, {% if … %}, {% for … %},
-{# comment #}. This one has a statement that is not closed or not known. The place is in the template's text.
+{# comment #}. This one has a statement that is not closed or not known.
 
 Refused:
-    listen {{ host.ipv4 ;
+
+    # roles/web.toml
+    [[file]]
+    path = \"/etc/nginx/conf.d/listen.conf\"
+    template = true
+    content = \"listen {{ fleet.prefix ;\"
 
 Accepted:
-    listen {{ host.ipv4 }};
+
+    # roles/web.toml
+    [[file]]
+    path = \"/etc/nginx/conf.d/listen.conf\"
+    template = true
+    content = \"listen {{ fleet.prefix }};\"
 
 A literal {{ is written {{ \"{{\" }}, or between {% raw %} and {% endraw %}.",
 };

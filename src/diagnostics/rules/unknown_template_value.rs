@@ -10,10 +10,20 @@ Templates are strict: a name that nothing sets is an error, never an empty text.
 [values], the fleet's [host_values]).
 
 Refused:
-    server_name {{ host.fqnd }};
+
+    # roles/web.toml
+    [[file]]
+    path = \"/etc/nginx/conf.d/name.conf\"
+    template = true
+    content = \"server_name {{ host.fqnd }};\"
 
 Accepted:
-    server_name {{ host.fqdn }};
+
+    # roles/web.toml
+    [[file]]
+    path = \"/etc/nginx/conf.d/name.conf\"
+    template = true
+    content = \"server_name {{ host.fqdn }};\"
 
 A value that may be missing is written {{ host.alias | default(\"none\") }}.",
 };

@@ -84,10 +84,8 @@ fn one(group: Vec<&Diagnostic>, sources: &Sources, renderer: &Renderer) -> Strin
     };
     let mut report = Group::with_title(level.primary_title(printable(&diagnostic.message)).id(diagnostic.rule.code));
     let primary: Vec<&Label> = group.iter().filter_map(|d| d.primary.as_ref()).collect();
-    if primary.is_empty() {
-        if let Some(path) = &diagnostic.path {
-            report = report.element(Origin::path(printable(&path.display().to_string())));
-        }
+    if let Some(path) = diagnostic.path.as_ref().filter(|_| primary.is_empty()) {
+        report = report.element(Origin::path(printable(&path.display().to_string())));
     }
     // The primary file first, then the others in the order in which they are named.
     let mut files: Vec<FileId> = Vec::new();

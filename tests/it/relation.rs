@@ -34,7 +34,8 @@ fn relations_are_read_with_any_blanks() {
 #[test]
 fn what_is_wrong_is_marked() {
     use RelationField::{Breaks, Depends, Provides};
-    let cases: &[(&str, RelationField, &[(Kind, &str)])] = &[
+    type Case<'a> = (&'a str, RelationField, &'a [(Kind, &'a str)]);
+    let cases: &[Case<'_>] = &[
         ("", Depends, &[(Kind::Syntax, "")]),
         ("  ", Depends, &[(Kind::Syntax, "  ")]),
         ("a, b", Depends, &[(Kind::Syntax, ",")]),

@@ -192,3 +192,61 @@ fn expected_files_belong_to_rules() {
         );
     }
 }
+#[test]
+fn rules_are_sorted_named_after_their_files_and_explained() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/diagnostics/rules");
+    let mut files: Vec<String> = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter_map(|name| name.strip_suffix(".rs").filter(|name| *name != "mod").map(|name| name.replace('_', "-")))
+        .collect();
+    files.sort();
+    let mut codes: Vec<&str> = rules::ALL.iter().map(|rule| rule.code).collect();
+    codes.sort();
+    assert_eq!(codes, files);
+    for rule in rules::ALL {
+        let code = rule.code;
+        assert!(rule.explanation.contains("\nRefused"), "{code} has no example of what is refused");
+        assert!(rule.explanation.contains("\nAccepted"), "{code} has no example of what is accepted");
+        assert!(!rule.summary.ends_with('.') && !rule.summary.contains('\n'), "{code}: the summary is one phrase");
+        assert!(std::ptr::eq(rules::find(code).unwrap(), *rule));
+    }
+}
+
+/// Rules whose examples are no trees of text (keys, clocks, repositories, special files) are shown by other tests,
+/// which name them.
+#[test]
+fn every_rule_is_seen_to_refuse() {
+    let mut texts = String::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join("tests/it"), root.join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") && !path.ends_with("tests/it/ui.rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                let tests = if path.starts_with(root.join("tests")) {
+                    0
+                } else {
+                    text.find("#[cfg(test)]").unwrap_or(text.len())
+                };
+                texts.push_str(&text[tests..]);
+            }
+        }
+    }
+    let unseen: Vec<&str> = rules::ALL
+        .iter()
+        .filter(|rule| blocks(rule).is_none())
+        .map(|rule| rule.code)
+        .filter(|code| {
+            let quoted = format!("\"{code}");
+            let name = format!("rules::{}::", code.replace('-', "_"));
+            // Not the beginning of a longer code.
+            let mut next = texts.match_indices(&quoted).map(|(at, _)| texts[at + quoted.len()..].chars().next());
+            !next.any(|c| c.is_some_and(|c| c != '-' && !c.is_alphanumeric())) && !texts.contains(&name)
+        })
+        .collect();
+    assert!(unseen.is_empty(), "no test shows these rules refusing something: {unseen:?}");
+}

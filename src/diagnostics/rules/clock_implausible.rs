@@ -8,5 +8,6 @@ pub static RULE: Rule = Rule {
 Versions begin with the date of the build and files in packages carry its time. The clock, or what was given as the time,
 is no date that can be written.
 
-To do: set the clock (`timedatectl`), or give a time in seconds since 1970.",
+Refused:   a clock in the year 1960 or 30000.
+Accepted:  the clock set (`timedatectl`), or a time given in seconds since 1970.",
 };

@@ -7,6 +7,6 @@ pub static RULE: Rule = Rule {
     explanation: "\
 The archive key expires within 120 days. From 60 days before on nothing is published with it.
 
-Warned of: a key that expires in 100 days.
+Refused:   nothing yet; warned of is a key that expires in 100 days.
 Accepted:  the key with its expiry extended, or its successor.",
 };

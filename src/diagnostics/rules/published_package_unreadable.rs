@@ -9,6 +9,8 @@ A new version of a package carries on the changelog of the published one, and sa
 .deb has to be in the pool, whole. It is missing there, or its content is not what the manifest says: somebody removed or
 changed files below repo-out/pool, or a disk is failing.
 
-To do: put the pool back from a backup or from a mirror (`rsync` from the machine that serves the repository). Nothing was
-published.",
+Nothing was published.
+
+Refused:   a build after `rm repo-out/pool/pg-role-web/*`.
+Accepted:  the same after the pool was put back from a backup or from a mirror (`rsync` from the machine that serves it).",
 };

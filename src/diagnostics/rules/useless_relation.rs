@@ -9,7 +9,7 @@ A `recommends`, or one of several alternatives, names a package that is not ther
 one that is not there and has the near name of one that is. apt does not complain about such a relation, it leaves the
 package out: a misspelt name goes unnoticed on every machine.
 
-Warned of:
+Refused (with a warning only):
     depends = [\"nginx | lighthttpd\"]          # lighttpd
 
 Accepted:

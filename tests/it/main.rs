@@ -22,5 +22,3 @@ mod serve;
 mod sign;
 mod tree;
 mod ui;
-
-

@@ -327,3 +327,13 @@ fn other_peoples_directories_and_damage_are_told() {
     std::fs::write(&json, &text[..text.len() / 2]).unwrap();
     assert_eq!(codes(&try_open(&out).unwrap_err()), ["repository-damaged"]);
 }
+
+#[test]
+fn an_output_directory_that_can_not_be_made() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("file"), "").unwrap();
+    let options = || Open { wait: false, events: &crate::fleet::silent };
+    let refused = Repository::open(&dir.path().join("file/out"), options()).map(|_| ()).unwrap_err();
+    assert_eq!(codes(&refused), ["repository-unwritable"]);
+    assert!(Repository::open(&dir.path().join("out"), options()).is_ok());
+}

@@ -156,7 +156,8 @@ fn aptly_mirrors_it() {
     let reader = site.reader();
     let config = reader.join("aptly.conf");
     let root = reader.join("aptly");
-    std::fs::write(&config, format!("{{\"rootDir\": \"{}\", \"architectures\": [\"amd64\"]}}", root.display())).unwrap();
+    std::fs::write(&config, format!("{{\"rootDir\": \"{}\", \"architectures\": [\"amd64\"]}}", root.display()))
+        .unwrap();
     let aptly = |arguments: &[&str]| {
         let mut command = Command::new("aptly");
         command.arg("-config").arg(&config).args(arguments).env("HOME", &reader).env("GNUPGHOME", reader.join("gnupg"));
@@ -293,8 +294,18 @@ impl Apt {
             .args(["-o", &format!("Dir::State::status={}", at("status"))])
             .args(["-o", &format!("Dir::State::lists={}", at("lists"))])
             .args(["-o", &format!("Dir::Cache={}", at("cache"))])
-            .args(["-o", "Dir::Etc::sourcelist=/dev/null", "-o", &format!("Dir::Etc::sourceparts={}", at("etc/sources.list.d"))])
-            .args(["-o", "Dir::Etc::preferences=/dev/null", "-o", &format!("Dir::Etc::preferencesparts={}", at("etc/preferences.d"))])
+            .args([
+                "-o",
+                "Dir::Etc::sourcelist=/dev/null",
+                "-o",
+                &format!("Dir::Etc::sourceparts={}", at("etc/sources.list.d")),
+            ])
+            .args([
+                "-o",
+                "Dir::Etc::preferences=/dev/null",
+                "-o",
+                &format!("Dir::Etc::preferencesparts={}", at("etc/preferences.d")),
+            ])
             .args(arguments)
             .current_dir(self.dir.path().join("work"))
             .env("LC_ALL", "C.UTF-8")

@@ -307,3 +307,11 @@ fn revoked_and_without_a_secret_half() {
     gpg.generate("ed25519", "cert", "1y");
     assert_eq!(codes(&key::choose(gpg.path(), None, now()).unwrap_err()), ["key-secret-absent"]);
 }
+
+#[test]
+fn a_home_that_can_not_be_made() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("file"), "").unwrap();
+    assert_eq!(codes(&key::init(&request(dir.path().join("file/home"))).unwrap_err()), ["signing-failed"]);
+    assert!(key::init(&request(dir.path().join("home"))).is_ok());
+}

@@ -385,17 +385,17 @@ mod tests {
         let started = Instant::now();
         let error = Command::new("sleep").arg("60").limit(Duration::from_millis(100)).run().unwrap_err();
         assert!(matches!(error, ExecError::TimedOut { .. }), "{error}");
-        assert!(started.elapsed() < Duration::from_secs(2));
+        assert!(started.elapsed() < Duration::from_secs(30));
         let stubborn = Command::new("sh").args(["-c", "trap '' TERM; echo here >&2; while :; do sleep 0.1; done"]);
-        let error = stubborn.limit(Duration::from_millis(200)).run().unwrap_err();
+        let error = stubborn.limit(Duration::from_secs(2)).run().unwrap_err();
         assert!(error.to_string().contains("here"), "{error}");
     }
 
     #[test]
     fn a_daemon_that_keeps_the_pipes_is_not_waited_for() {
         let started = Instant::now();
-        let output = Command::new("sh").args(["-c", "sleep 3 & echo started"]).run_ok().unwrap();
+        let output = Command::new("sh").args(["-c", "sleep 8 & echo started"]).run_ok().unwrap();
         assert_eq!(output.stdout_text(), "started\n");
-        assert!(started.elapsed() < Duration::from_secs(2));
+        assert!(started.elapsed() < Duration::from_secs(7));
     }
 }

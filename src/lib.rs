@@ -12,6 +12,7 @@
 //! | resolve | [`resolve`] | AST → [`model`] |
 //! | lower | [`lower`] | [`model`] → [`plan`] |
 //! | build | [`build`], [`deb`] | plan + what is published → versions and bytes |
+//! | ask Debian | [`archive`] | names and apt's solver; the gate before a commit |
 //! | index, sign, publish | [`repo`], [`sign`] | .debs → generations of a signed repository |
 
 pub mod archive;

@@ -178,12 +178,20 @@ impl Lookup<'_> {
                 .help(format!("ask for a version that every release has, or move it to [release.CODENAME], `{key}`"))
         } else if let Some(possibility) = asked.relation.0.iter().find(elsewhere) {
             let others = self.text(self.elsewhere(possibility, failing));
+            // Of one release on two architectures nothing can be said in a table of the release.
+            let by_architecture = self
+                .elsewhere(possibility, failing)
+                .any(|other| failing.iter().any(|&here| self.targets[here].release == self.targets[other].release));
+            let help = match by_architecture {
+                true => format!("add an alternative that the other architectures have: `{possibility} | …`"),
+                false => format!(
+                    "write it under the releases that have it: [release.CODENAME], `{key} = [\"{possibility}\"]`"
+                ),
+            };
             let mut diagnostic =
                 Diagnostic::new(&rules::not_in_release::RULE, format!("no package {} in {here}", possibility.name))
                     .at(span, format!("only {others} has it"))
-                    .help(format!(
-                        "write it under the releases that have it: [release.CODENAME], `{key} = [\"{possibility}\"]`"
-                    ));
+                    .help(help);
             for &i in failing.first().into_iter() {
                 diagnostic = self.suggest(diagnostic, possibility.name.as_str(), i);
             }

@@ -3,7 +3,7 @@
 use debrole::archive::{Lists, Options, Unavailable, check};
 use debrole::diagnostics::Diagnostic;
 use debrole::exec::Command;
-use debrole::model::{ArchiveSource, Content, Fleet, Host, Model, Release, Role};
+use debrole::model::{ArchiveSource, Content, Fleet, Host, Model, Release, Role, SitePackage};
 use debrole::names::{Architecture, Codename, HostName, PackageName, Prefix, RoleName};
 use debrole::plan::{DebContent, PackageKind, PackagePlan, Variant};
 use debrole::relation::{Comparison, Possibility, Relation, RelationField};
@@ -63,27 +63,30 @@ impl Archive {
     pub fn uri(&self) -> String {
         format!("copy:{}", self.directory.path().display())
     }
-    /// Publishes a suite; each package is its stanza without the fields that are always the same.
+    /// Publishes a suite for amd64 and arm64; each package is its stanza without the fields that are always the
+    /// same. What has `X-Only: amd64` is not in the other.
     pub fn suite(&self, suite: &str, packages: &[&str]) {
         let dists = self.directory.path().join("dists").join(suite);
-        let binary = dists.join("main/binary-amd64");
-        fs::create_dir_all(&binary).unwrap();
-        let mut text = String::new();
-        for package in packages {
-            let version = if package.contains("\nVersion:") { "" } else { "Version: 1.0-1\n" };
-            text.push_str(&format!(
-                "Package: {package}\n{version}Architecture: amd64\nMaintainer: x <x@example.org>\nDescription: x\n\
-                 Filename: pool/x.deb\nSize: 1\nSHA256: {:064x}\n\n",
-                1
-            ));
+        for architecture in ["amd64", "arm64"] {
+            let binary = dists.join(format!("main/binary-{architecture}"));
+            fs::create_dir_all(&binary).unwrap();
+            let mut text = String::new();
+            for package in packages.iter().filter(|p| architecture == "amd64" || !p.contains("\nX-Only: amd64")) {
+                let version = if package.contains("\nVersion:") { "" } else { "Version: 1.0-1\n" };
+                text.push_str(&format!(
+                    "Package: {package}\n{version}Architecture: {architecture}\nMaintainer: x <x@example.org>\n\
+                     Description: x\nFilename: pool/x.deb\nSize: 1\nSHA256: {:064x}\n\n",
+                    1
+                ));
+            }
+            fs::write(binary.join("Packages"), text).unwrap();
         }
-        fs::write(binary.join("Packages"), text).unwrap();
         let release = Command::new("apt-ftparchive")
             .args(["-o", &format!("APT::FTPArchive::Release::Suite={suite}"), "-o"])
             .args([
                 &format!("APT::FTPArchive::Release::Codename={suite}"),
                 "-o",
-                "APT::FTPArchive::Release::Architectures=amd64",
+                "APT::FTPArchive::Release::Architectures=amd64 arm64",
             ])
             .args(["-o", "APT::FTPArchive::Release::Components=main", "release", "."])
             .directory(&dists)
@@ -521,6 +524,54 @@ fn errors_of_every_kind_come_at_once() {
 }
 
 #[test]
+fn the_sites_own_packages_count() {
+    let place = Place::new();
+    let tree = Tree::default().role("tool", &[], BOTH, &[(DEPENDS, "site-tool (>= 2)"), (DEPENDS, "site-broken")]);
+    let mut model = place.model(&tree, BOTH);
+    let with = |name: &str, version: &str, relations: &str| {
+        let directory = TempDir::new().unwrap();
+        let control = format!(
+            "Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: x <x@example.org>\n{relations}\
+             Description: x\n"
+        );
+        fs::create_dir_all(directory.path().join("p/DEBIAN")).unwrap();
+        fs::write(directory.path().join("p/DEBIAN/control"), control).unwrap();
+        Command::new("dpkg-deb").args(["-b", "p", "p.deb"]).directory(directory.path()).run_ok().unwrap();
+        let bytes = fs::read(directory.path().join("p.deb")).unwrap();
+        SitePackage { path: format!("packages/{name}.deb").into(), bytes: bytes.into() }
+    };
+    let ask = |model: &Model| check(model, &plans(model), &place.options(Lists::Refresh)).unwrap();
+    assert_eq!(ask(&model).iter().map(|d| d.rule.code).collect::<Vec<_>>(), ["unknown-package"; 2]);
+    model.site_packages = vec![with("site-tool", "2.1", "Depends: nginx\n"), with("site-broken", "1", "")];
+    assert_eq!(summary(&tree, &ask(&model)), [""; 0]);
+    model.site_packages = vec![with("site-tool", "1.9", ""), with("site-broken", "1", "Depends: vanished-long-ago\n")];
+    let found = ask(&model);
+    assert_eq!(
+        summary(&tree, &found).iter().map(|s| s.split(':').next().unwrap()).collect::<Vec<_>>(),
+        ["version-not-in-release at «site-tool (>= 2)»", "uninstallable at «site-broken»",]
+    );
+    assert_eq!(found[0].primary.as_ref().unwrap().text, "bookworm has site-tool 1.9");
+}
+
+#[test]
+fn each_architecture_is_asked() {
+    let place = Place::new();
+    place.archive.suite("bookworm", &["cron", "grub-pc\nX-Only: amd64", "linux\nDepends: grub-pc"]);
+    let tree = Tree::default().role("boot", &[], &["bookworm"], &[(DEPENDS, "grub-pc"), (DEPENDS, "linux")]);
+    let mut model = place.model(&tree, &["bookworm"]);
+    model.fleet.architectures.insert(Architecture::parse("arm64").unwrap());
+    let found = check(&model, &plans(&model), &place.options(Lists::Refresh)).unwrap();
+    let found: Vec<String> = summary(&tree, &found).iter().map(|s| s.split(" [").next().unwrap().into()).collect();
+    assert_eq!(
+        found,
+        [
+            "not-in-release at «grub-pc»: no package grub-pc in bookworm on arm64",
+            "uninstallable at «linux»: pg-role-boot can't be installed on bookworm on arm64: apt finds no solution",
+        ]
+    );
+}
+
+#[test]
 fn old_lists_are_fetched_again_or_used_with_a_warning() {
     let place = Place::new();
     let tree = Tree::default().role("web", &[], BOTH, &[(DEPENDS, "apache2")]);
@@ -692,5 +743,5 @@ fn thousands_of_roles_take_seconds() {
     let found = place.check(&tree);
     assert_eq!(found.len(), 1, "{:?}", summary(&tree, &found));
     assert!(found[0].message.starts_with("pg-role-r0500b "));
-    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(120), "{:?}", started.elapsed());
 }

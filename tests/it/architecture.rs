@@ -18,7 +18,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("plan", &["names", "relation", "source"]),
     ("deb", &["names", "plan", "relation"]),
     ("tree", &["diagnostics", "model", "names", "near", "source"]),
-    ("schema", &["diagnostics", "names", "near", "source"]),
+    // Of `model` its `Value`: what `[values]` holds has the same form in the AST and in the model.
+    ("schema", &["diagnostics", "model", "near", "source"]),
     ("resolve", &["diagnostics", "model", "names", "near", "relation", "schema", "source", "tree"]),
     // Of `deb` its gzip and its hash: the runtime's manual page is compressed, a manifest has each file's hash.
     ("lower", &["deb", "diagnostics", "model", "names", "near", "plan", "relation", "source"]),

@@ -221,20 +221,19 @@ impl Site {
         }
         let path = request.uri().path().to_owned();
         let site = self.clone();
-        let asked = path.clone();
-        let found = tokio::task::spawn_blocking(move || site.find(&asked)).await.ok().flatten();
+        let found = tokio::task::spawn_blocking(move || site.find(&path)).await.ok().flatten();
         match found {
-            Some(Found::File(file)) => {
-                let Ok(response) = ServeFile::new(&file).try_call(request).await else {
+            Some(Found::File { real, asked }) => {
+                let Ok(response) = ServeFile::new(&real).try_call(request).await else {
                     return text(StatusCode::INTERNAL_SERVER_ERROR, "The file can't be read.\n");
                 };
                 if response.status() == StatusCode::NOT_FOUND {
                     return not_found();
                 }
                 let mut response = response.map(|body| body.map_err(io::Error::other).boxed_unsync());
-                let cache = if lasts_for_ever(&path) { FOR_EVER } else { SHORTLY };
+                let cache = if lasts_for_ever(&asked) { FOR_EVER } else { SHORTLY };
                 response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(cache));
-                if let Some(kind) = content_type(&path) {
+                if let Some(kind) = content_type(&asked) {
                     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
                 }
                 response
@@ -255,18 +254,24 @@ impl Site {
         let decoded = percent_decode(url_path.strip_prefix('/')?)?;
         if decoded.is_empty() {
             let own = self.root.join("index.html");
-            return Some(if own.is_file() { Found::File(own) } else { Found::Index(self.index()) });
+            return Some(if own.is_file() {
+                Found::File { real: own, asked: "index.html".into() }
+            } else {
+                Found::Index(self.index())
+            });
         }
-        let mut path = self.root.clone();
-        for (i, name) in decoded.split('/').enumerate() {
-            if name.is_empty() || name.starts_with('.') || name.contains('\0') {
-                return None;
-            }
-            if i == 0 && matches!(name, "generations" | "by-hash") {
-                return None;
-            }
-            path.push(name);
+        if decoded.ends_with('/') {
+            return None;
         }
+        // A doubled slash is one, as for every web server: debmirror asks for //dists.
+        let names: Vec<&str> = decoded.split('/').filter(|name| !name.is_empty()).collect();
+        if names.iter().any(|name| name.starts_with('.') || name.contains('\0'))
+            || matches!(names.first(), Some(&("generations" | "by-hash")))
+        {
+            return None;
+        }
+        let asked = names.join("/");
+        let path = self.root.join(&asked);
         // Resolved once: should the generation change now, this answer is still of one piece.
         let real = path.canonicalize().ok()?;
         let inside = real.strip_prefix(&self.root).ok()?;
@@ -278,7 +283,7 @@ impl Site {
             }
             directory.push(name);
         }
-        real.is_file().then_some(Found::File(real))
+        real.is_file().then_some(Found::File { real, asked })
     }
 
     /// A page for people: which suites there are, and the packages to join with.
@@ -320,7 +325,11 @@ impl Site {
 }
 
 enum Found {
-    File(PathBuf),
+    File {
+        real: PathBuf,
+        /// Decoded, below the root.
+        asked: String,
+    },
     Index(String),
 }
 
@@ -340,7 +349,7 @@ fn not_found() -> Response<Body> {
 }
 
 fn lasts_for_ever(path: &str) -> bool {
-    path.starts_with("/pool/") || path.contains("/by-hash/")
+    path.starts_with("pool/") || path.contains("/by-hash/")
 }
 
 /// For names that have no ending by which tower-http could tell.

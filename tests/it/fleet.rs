@@ -1,7 +1,8 @@
-//! Small package sets to publish, without the compiler's front: real .debs, made with the `ar` and `tar` crates.
+//! Small package sets to publish, without the compiler's front.
 
-use debrole::names::{Architecture, Codename, PackageName};
-use debrole::plan::PackageKind;
+use debrole::deb;
+use debrole::names::{Architecture, Codename, MachinePath, PackageName};
+use debrole::plan::{DebContent, Entry, PackageKind};
 use debrole::repo::manifest::PackageRecord;
 use debrole::repo::publish::{Now, Publication, Published, Settings};
 use debrole::repo::store::sha256;
@@ -24,49 +25,46 @@ pub fn package(
     kind: PackageKind,
     text: &str,
 ) -> (PackageRecord, Vec<u8>) {
-    let control = format!(
-        "Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: Example <root@example.org>\nSection: admin\n\
-         Priority: optional\nDescription: test package {name}\n A package for tests.\n .\n It holds one file."
-    );
-    let tarball = |files: &[(&str, &[u8])]| {
-        let mut builder = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6)));
-        for (path, bytes) in files {
-            let mut header = tar::Header::new_gnu();
-            header.set_size(bytes.len() as u64);
-            header.set_mode(0o644);
-            header.set_mtime(1_700_000_000);
-            header.set_cksum();
-            builder.append_data(&mut header, path, *bytes).unwrap();
-        }
-        builder.into_inner().unwrap().finish().unwrap()
+    let name = PackageName::parse(name).unwrap();
+    let path = MachinePath::parse(&format!("/usr/share/{name}/text")).unwrap();
+    let content = DebContent {
+        summary: format!("test package {name}"),
+        description: "A package for tests.\n\nIt holds one file.".into(),
+        homepage: None,
+        relations: BTreeMap::new(),
+        fields: BTreeMap::new(),
+        entries: [(path, Entry::File { mode: 0o644, bytes: text.as_bytes().into() })].into(),
+        scripts: BTreeMap::new(),
     };
-    let mut archive = ar::Builder::new(Vec::new());
-    for (member, bytes) in [
-        ("debian-binary", b"2.0\n".to_vec()),
-        ("control.tar.gz", tarball(&[("control", format!("{control}\n").as_bytes())])),
-        ("data.tar.gz", tarball(&[(&format!("usr/share/doc/{name}/text"), text.as_bytes())])),
-    ] {
-        let mut header = ar::Header::new(member.as_bytes().to_vec(), bytes.len() as u64);
-        header.set_mode(0o100644);
-        header.set_mtime(1_700_000_000);
-        archive.append(&header, bytes.as_slice()).unwrap();
-    }
-    let bytes = archive.into_inner().unwrap();
-    let filename = format!("pool/{name}/{name}_{}_all.deb", version.replace('+', "."));
+    let package = deb::Package { name: &name, maintainer: "Example <root@example.org>", content: &content };
+    let content_hash = sha256(text.as_bytes());
+    let made = package
+        .write(&deb::Stamp {
+            version,
+            content_hash: &content_hash,
+            moved_from: &[],
+            changelog: &format!(
+                "{name} ({version}) unstable; urgency=medium\n\n  * New.\n\n -- Example <root@example.org>  \
+                 Mon, 26 Oct 2026 07:33:20 +0000\n"
+            ),
+            copyright: "Whatever.\n",
+            time: 1_700_000_000,
+        })
+        .unwrap();
     let record = PackageRecord {
-        name: PackageName::parse(name).unwrap(),
+        filename: format!("pool/{name}/{name}_{}_all.deb", version.replace('+', ".")),
+        name,
         version: version.into(),
         architecture: "all".into(),
         kind,
         releases: releases.iter().map(|r| codename(r)).collect(),
-        filename,
-        size: bytes.len() as u64,
-        sha256: sha256(&bytes),
-        content: sha256(text.as_bytes()),
-        control,
+        size: made.bytes.len() as u64,
+        sha256: sha256(&made.bytes),
+        content: content_hash,
+        control: made.control,
         in_place: Vec::new(),
     };
-    (record, bytes)
+    (record, made.bytes)
 }
 
 /// A package set that grows and changes step by step: step N differs from step N-1 in one package.

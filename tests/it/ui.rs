@@ -6,6 +6,7 @@
 //! An example is a list of files, each below a line `# PATH`; `# PATH -> TARGET` is a symbolic link and `# PATH/` an
 //! empty folder. What no example is about is added: the keys that debrole.toml must have, a role's summary.
 
+use crate::fleet::snapshot;
 use debrole::diagnostics::{Diagnostic, Rule, Severity, render, rules};
 use debrole::lower::{Keyring, lower};
 use debrole::resolve::resolve;
@@ -14,6 +15,7 @@ use debrole::tree::Tree;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Everything that can be known of a tree without building: what `debrole check` does.
 pub fn check(root: &Path) -> (bool, Vec<Diagnostic>, Sources) {
@@ -178,6 +180,42 @@ fn examples_of_rules_are_refused_and_accepted_as_they_say() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
     assert!(run >= 60, "only {run} rules have examples that can be run");
+}
+
+/// The same by the program, beside a repository that is published already.
+#[test]
+fn what_is_refused_publishes_nothing_and_loses_nothing() {
+    let debrole = |tree: &Path, arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_debrole")).arg("-C").arg(tree).args(arguments).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let good = tempfile::Builder::new().prefix("debrole-").tempdir().unwrap();
+    make("# roles/base.toml\ndepends = [\"adduser\"]\n", good.path());
+    let (status, said) = debrole(good.path(), &["key", "init"]);
+    assert_eq!(status, Some(0), "{said}");
+    let (status, said) = debrole(good.path(), &["build", "--no-gate", "--first-publish"]);
+    assert_eq!(status, Some(0), "{said}");
+    let out = good.path().join("repo-out");
+    let before = snapshot(&out);
+    assert!(before.keys().any(|path| path.starts_with("pool/pg-role-base/")));
+
+    let mut refused = 0;
+    for rule in rules::ALL.iter().filter(|rule| rule.severity == Severity::Error) {
+        let Some((example, twin)) = blocks(rule) else { continue };
+        let bad = tempfile::tempdir().unwrap();
+        make(&example, bad.path());
+        std::os::unix::fs::symlink(good.path().join("keys"), bad.path().join("keys")).unwrap();
+        let (status, said) = debrole(bad.path(), &["build", "--no-gate", "--out", out.to_str().unwrap()]);
+        assert_eq!(status, Some(1), "{}: {said}", rule.code);
+        assert!(said.contains(&format!("error[{}]", rule.code)), "{}: {said}", rule.code);
+        assert_eq!(snapshot(&out), before, "{}: the repository is another", rule.code);
+        let accepted = tempfile::tempdir().unwrap();
+        make(&twin, accepted.path());
+        let (status, said) = debrole(accepted.path(), &["check"]);
+        assert_eq!(status, Some(0), "{}: {said}", rule.code);
+        refused += 1;
+    }
+    assert!(refused >= 60, "only {refused} kinds of bad input");
 }
 
 #[test]

@@ -35,14 +35,21 @@ pub fn check(plans: &[PackagePlan], parties: &[Party<'_>], meeting: &Meeting<'_>
     let mut diagnostics = Vec::new();
     for (path, claimants) in &by_path {
         let mut found = 0;
-        for (i, one) in claimants.iter().enumerate() {
-            let same = claimants[..i].iter().find(|other| same_path(one, other, meeting));
-            if let Some(other) = same {
+        // Claims that may stand side by side are kept together: thousands of roles may share a directory.
+        let mut groups: BTreeMap<&ClaimKind, Vec<&Claimant<'_, '_>>> = BTreeMap::new();
+        for one in claimants {
+            let kind = &one.claim.kind;
+            let shareable = matches!(kind, ClaimKind::Directory { .. } | ClaimKind::Absent);
+            let others = groups.iter().filter(|(other, _)| !(shareable && **other == kind)).flat_map(|(_, all)| all);
+            let mut clashing = others.filter(|other| meet(one, other, meeting).is_some());
+            let first = if found < REPORTED { clashing.min_by_key(|other| other.package) } else { clashing.next() };
+            if let Some(other) = first {
                 found += 1;
                 if found <= REPORTED {
                     diagnostics.push(twice(path, one, other));
                 }
             }
+            groups.entry(kind).or_default().push(one);
         }
         if found > REPORTED
             && let Some(last) = diagnostics.last_mut()
@@ -67,12 +74,6 @@ pub fn check(plans: &[PackagePlan], parties: &[Party<'_>], meeting: &Meeting<'_>
 fn meet<'a>(a: &Claimant<'a, '_>, b: &Claimant<'a, '_>, meeting: &Meeting<'_>) -> Option<&'a Codename> {
     let common = a.claim.releases.iter().filter(|release| b.claim.releases.contains(release));
     common.into_iter().find(|release| a.package == b.package || meeting.can_meet(a.party, b.party, release))
-}
-
-fn same_path(a: &Claimant<'_, '_>, b: &Claimant<'_, '_>, meeting: &Meeting<'_>) -> bool {
-    let shareable = matches!(a.claim.kind, ClaimKind::Directory { .. } | ClaimKind::Absent);
-    let shared = shareable && a.claim.kind == b.claim.kind && a.package != b.package;
-    !shared && meet(a, b, meeting).is_some()
 }
 
 fn wants(claimant: &Claimant<'_, '_>) -> String {

@@ -53,15 +53,16 @@ impl<'m> Meeting<'m> {
 
     /// Whether both can be installed on one machine that runs the release.
     pub fn can_meet(&self, a: Party<'m>, b: Party<'m>, release: &Codename) -> bool {
-        let (mine, others) = match (a, b) {
+        match (a, b) {
             (Party::Every, _) | (_, Party::Every) => return true,
             (Party::Host(a), Party::Host(b)) => return a.name.value == b.name.value,
-            _ => (self.roles(a), self.roles(b)),
-        };
+            _ => {}
+        }
         let Some(excluded) = self.excluded.get(release) else { return false };
         if excluded.is_empty() {
             return true;
         }
+        let (mine, others) = (self.roles(a), self.roles(b));
         !mine.iter().any(|role| others.iter().any(|other| excluded.contains(&(*role, *other))))
     }
 
@@ -72,11 +73,6 @@ impl<'m> Meeting<'m> {
             Party::Role(role) => self.model.closure([&role.name.value]),
             Party::Host(host) => self.model.closure(host.roles.iter().map(|role| &role.value)),
         }
-    }
-
-    /// Whether the role is one of the host's, directly or by being included.
-    pub fn has(&self, host: &'m Host, role: &'m Role) -> bool {
-        self.roles(Party::Host(host)).contains(&role.name.value)
     }
 }
 

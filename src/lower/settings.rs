@@ -55,17 +55,23 @@ pub fn check<'m>(model: &'m Model, meeting: &Meeting<'m>) -> Vec<Diagnostic> {
     }
     let mut diagnostics = Vec::new();
     for ((kind, key), all) in &settings {
-        for (i, one) in all.iter().enumerate() {
-            if let Some(other) = all[..i].iter().find(|other| clash(*kind, one, other, meeting)) {
+        // Those of one mind are kept together: thousands of roles may want the same.
+        let mut minds: BTreeMap<&str, Vec<&Setting<'_>>> = BTreeMap::new();
+        for one in all {
+            let others = minds.iter().filter(|(value, _)| **value != one.value).flat_map(|(_, all)| all);
+            let clashing = others.filter(|other| clash(*kind, one, other, meeting));
+            if let Some(other) = clashing.min_by_key(|other| &other.package) {
                 diagnostics.push(report(*kind, key, one, other));
             }
+            minds.entry(&one.value).or_default().push(one);
         }
     }
     diagnostics
 }
 
+/// Whether two different values are a clash.
 fn clash<'m>(kind: Kind, a: &Setting<'m>, b: &Setting<'m>, meeting: &Meeting<'m>) -> bool {
-    if a.value == b.value || a.release != b.release {
+    if a.release != b.release {
         return false;
     }
     if a.package == b.package {

@@ -53,6 +53,8 @@ systemd_runs() { [ -d /run/systemd/system ]; }
 # mark PACKAGE TEXT [FILE]: says what is wrong with a package; FILE's end is quoted below it. All marks are found
 # anew by each run, so a mark goes by itself once its reason has gone.
 mark() {
+    # When a package is withdrawn, only what concerns it is news.
+    if [ -n "$withdrawing" ] && ! grep -qxF -e "$1" "$w/withdrawn"; then return 0; fi
     warn "$1: $2"
     {
         printf '%s\n' "$2"
@@ -81,7 +83,9 @@ begin() {
     fi
     rm -rf "$w"
     mkdir -m 0700 "$w" "$w/marks" || die "cannot make $w"
-    : >"$w/aside" && : >"$w/withdrawn" && : >"$w/started" || die "cannot write to $w"
+    for list in aside withdrawn started suspects held error; do
+        : >"$w/$list" || die "cannot write to $w"
+    done
 }
 
 # ---------------------------------------------------------------------------------------------------- the record
@@ -247,6 +251,7 @@ machine_name() {
 #              held PACKAGE PATH                              waits for a host package that brings PATH
 #              mark PACKAGE TEXT
 # $w/paths:    every path that has to be looked at: those, those of the record, and the directories above
+# shellcheck disable=SC2016 # awk's own $
 merge='
 function rest(n,  s, i) { s = $0; for (i = 0; i < n; i++) sub(/^[^ ]* /, "", s); return s }
 # Versions are YYYYMMDD.N+debNN: by their numbers.
@@ -328,6 +333,7 @@ END {
 #   bad      … TEXT: can not be done
 # FLAGS: E something is there; N it is not ours, save it as the original; L ours was changed by somebody, save a copy;
 #        O an original is kept
+# shellcheck disable=SC2016 # awk's own $
 compare='
 function rest(n,  s, i) { s = $0; for (i = 0; i < n; i++) sub(/^[^ ]* /, "", s); return s }
 function same_content(kind, arg, p,  f) {
@@ -357,7 +363,7 @@ function want(p,  kind, pkg, recorded, foreign, ours, flags, args, before) {
     flags = recorded && rorig[p] == "kept" ? "O" : ""
     if (type[p] != "") {
         flags = flags "E"
-        if (foreign) flags = flags "N"
+        if (foreign || (kind == "absent" && type[p] == "d")) flags = flags "N"
         else if (!ours && !same_content(kind, warg[p], p)) flags = flags "L"
     }
     args = warg[p]
@@ -481,7 +487,8 @@ check_parents() {
     awk '($1 == "put" || $1 == "drop") { p = $4; sub(/\/[^\/]*$/, "", p); if (p != "") print p }' "$w/actions" |
         sort -u >"$w/parents"
     [ -s "$w/parents" ] || return 0
-    xargs -d "$newline" readlink -m -- <"$w/parents" | paste -d ' ' "$w/parents" - | awk '
+    xargs -d "$newline" readlink -m -- <"$w/parents" >"$w/real" || die "cannot write to $w"
+    paste -d ' ' "$w/parents" "$w/real" | awk '
         { d = $1; if (d ~ /^\/(bin|sbin|lib|lib32|lib64|libx32)(\/|$)/) d = "/usr" d }
         $1 != $2 && d != $2' >"$w/list"
     while read -r parent real; do
@@ -521,6 +528,7 @@ check_owners() {
 #   act NUMBER OPERATION PACKAGE PATH KIND FLAGS …
 # Removals come first (a file may become a directory), then directories, then what needs a new file beside it.
 # $w/tell: the units to tell afterwards.
+# shellcheck disable=SC2016 # awk's own $
 accept='
 FILENAME == aside { out[$1] = 1; next }
 FILENAME == withdrawn { only[$1] = 1; some = 1; next }
@@ -571,6 +579,7 @@ accept_actions() {
 }
 
 # The next record: the old one with what was accepted put in.
+# shellcheck disable=SC2016 # awk's own $
 record='
 function rest(n,  s, i) { s = $0; for (i = 0; i < n; i++) sub(/^[^ ]* /, "", s); return s }
 FILENAME == plan {
@@ -633,7 +642,8 @@ attempt() {
         echo "transaction $transaction"
         grep -E '^act [0-9]+ (put|drop) ' "$w/plan"
         sed 's/^/tell /' "$w/tell"
-    } >"$w/journal" && sed -n '/^act /p' "$w/journal" >"$w/journal.acts" || die "cannot write to $w"
+    } >"$w/journal" || die "cannot write to $w"
+    sed -n '/^act /p' "$w/journal" >"$w/journal.acts" || die "cannot write to $w"
     write_atomically "$state/journal" <"$w/journal" 2>"$w/error" || die "cannot write the journal: $(cat "$w/error")"
     : >"$w/error"
     if remove_and_make_directories && make_new_files && exchange && validated_in_place; then
@@ -675,7 +685,7 @@ keep_originals() {
         *L*)
             copy=$backups$path.$now
             # Its directory is for root alone: what is copied may have been for few eyes.
-            { mkdir -p -m 0700 "$backups" && mkdir -p "${copy%/*}" && cp -a "$path" "$copy"; } 2>"$w/error" ||
+            { mkdir -p "$backups" && chmod 0700 "$backups" && mkdir -p "${copy%/*}" && cp -a "$path" "$copy"; } 2>"$w/error" ||
                 { trouble "$pkg" "$path" "what is there now can not be saved in $backups"; return 1; }
             say "$path was changed by somebody: a copy is in $copy"
             ;;
@@ -709,7 +719,8 @@ remove_and_make_directories() {
 
 # Everything that needs room is written before the first file is exchanged.
 make_new_files() {
-    : >"$w/new" && : >"$w/sums" || die "cannot write to $w"
+    : >"$w/new"
+    : >"$w/sums"
     while read -r _ number op pkg path kind flags args; do
         set_arguments
         beside "$path" "$number"
@@ -718,7 +729,7 @@ make_new_files() {
             # install(1) sets the owner before the mode: a setuid file is never the wrong user's.
             install -m "$a" -o "$b" -g "$c" -- "$e" "$new" 2>"$w/error" ||
                 { trouble "$pkg" "$path" "can not be written"; return 1; }
-            printf '%s\n' "$new" >>"$w/new" && printf '%s  %s\n' "$d" "$new" >>"$w/sums" || die "cannot write to $w"
+            { printf '%s\n' "$new" >>"$w/new" && printf '%s  %s\n' "$d" "$new" >>"$w/sums"; } || die "cannot write to $w"
             ;;
         put.link.*)
             rm -f "$new"
@@ -765,7 +776,10 @@ exchange() {
             # A second name for what is there, so that undo is one rename; and there is no moment without the file.
             {
                 if [ -d "$path" ] && [ ! -L "$path" ]; then
-                    mv -T "$path" "$old" && rmdir "$old" && mkdir -m 0700 "$old" # only if it is empty
+                    { [ -z "$(ls -A "$path")" ] || { echo "mv: the directory is not empty" >&2; false; }; } &&
+                        mv -T "$path" "$old"
+                elif [ -d "$new" ] && [ ! -L "$new" ] && exists "$path"; then
+                    mv -T "$path" "$old"
                 elif exists "$path"; then
                     rm -f "$old" && ln -P -- "$path" "$old"
                 fi && mv -fT "$new" "$path"
@@ -793,14 +807,16 @@ report() {
 
 # ---------------------------------------------------------------------------------------------------- validating
 
-# $w/commands: the validators of all packages that the plan touches, each command once.
+# $w/commands: the validators of all packages and of all paths that the plan touches, each command once. (A host's
+# file in the place of a role's has to please the role's validator.)
 # $w/scope: "outside" if a file that has a validator is not in /etc, where a view can not show it.
 find_validators() {
-    : >"$w/commands" && : >"$w/scope" || die "cannot write to $w"
+    : >"$w/commands"
+    : >"$w/scope"
     [ -z "$withdrawing" ] || return 0
     awk -v plan="$w/plan" -v scope="$w/scope" '
         FILENAME == plan { if ($3 == "put" || $3 == "drop") { touched[$4] = 1; path[$5] = 1 }; next }
-        $1 == "validate" && ($2 in touched) {
+        $1 == "validate" && (($2 in touched) || ($3 in path)) {
             if (($3 in path) && $3 !~ /^\/etc\//) print "outside" >scope
             sub(/^[^ ]* [^ ]* [^ ]* /, "")
             if (!($0 in seen)) { seen[$0] = 1; print }
@@ -862,10 +878,13 @@ judge() {
         printf '%s\n' "$command" >"$w/command"
         awk -v plan="$w/plan" -v file="$w/command" '
             FILENAME == file { command = $0; next }
-            FILENAME == plan { if ($3 == "put" || $3 == "drop") touched[$4] = 1; next }
-            $1 == "validate" && ($2 in touched) {
-                pkg = $2; sub(/^[^ ]* [^ ]* [^ ]* /, "")
-                if ($0 == command && !(pkg in seen)) { seen[pkg] = 1; print pkg }
+            FILENAME == plan { if ($3 == "put" || $3 == "drop") { touched[$4] = 1; changer[$5] = $4 }; next }
+            function blame(pkg) { if (!(pkg in seen)) { seen[pkg] = 1; print pkg } }
+            $1 == "validate" {
+                pkg = $2; path = $3; sub(/^[^ ]* [^ ]* [^ ]* /, "")
+                if ($0 != command) next
+                if (pkg in touched) blame(pkg)
+                if (path in changer) blame(changer[path])
             }' "$w/command" "$w/plan" "$w/desired" >"$w/list"
         case $status in
         124 | 137) why="did not end within $validate_seconds seconds" ;;
@@ -1216,7 +1235,7 @@ attempt_all() {
     [ "$(wc -l <"$w/suspects.once")" -gt 1 ] || return 0
     while read -r suspect; do
         grep -vxF -e "$suspect" "$w/aside" >"$w/aside.new"
-        mv "$w/aside.new" "$w/aside" && mv "$w/marks/$suspect" "$w/mark.before" || die "cannot write to $w"
+        { mv "$w/aside.new" "$w/aside" && mv "$w/marks/$suspect" "$w/mark.before"; } || die "cannot write to $w"
         attempt || is_aside "$suspect" || set_aside "$suspect"
     done <"$w/suspects.once"
 }

@@ -1,0 +1,77 @@
+//! The texts themselves.
+
+use super::{MANUAL, POSTINST, POSTRM, PRERM, SCRIPT, prefixed};
+use crate::machine::{Need, skip};
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+fn judged(program: &str, arguments: &[&str], text: &str) -> (bool, String) {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|e| panic!("{program}: {e}"));
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let text = text.to_owned();
+    let writer = std::thread::spawn(move || drop(stdin.write_all(text.as_bytes())));
+    let output = child.wait_with_output().expect("our child");
+    writer.join().expect("the writer does not panic");
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    (output.status.success(), said)
+}
+
+#[test]
+fn shells_and_shellcheck_have_nothing_to_say() {
+    if skip("shellcheck", &[Need::Program("dash"), Need::Program("shellcheck")]) {
+        return;
+    }
+    for text in [SCRIPT, POSTINST, PRERM, POSTRM] {
+        let text = prefixed(text);
+        assert_eq!(judged("dash", &["-n"], &text), (true, String::new()));
+        assert_eq!(judged("shellcheck", &["--shell=dash", "-"], &text), (true, String::new()));
+    }
+    assert!(!judged("shellcheck", &["--shell=dash", "-"], "#!/bin/sh\nrm $1\n").0, "shellcheck judges");
+}
+
+#[test]
+fn the_manual_page_is_well_formed_and_names_every_command() {
+    if skip("the manual page", &[Need::Program("groff")]) {
+        return;
+    }
+    let text = prefixed(MANUAL);
+    assert_eq!(judged("groff", &["-man", "-Tutf8", "-ww", "-z"], &text), (true, String::new()));
+    for verb in ["apply", "withdraw", "verify", "owner", "status"] {
+        assert!(text.contains(&format!(".B {verb}\n")) || text.contains(&format!(".BR {verb} ")), "{verb}");
+        assert!(SCRIPT.contains(&format!("\n{verb}) ")), "{verb}");
+    }
+}
+
+/// What is not Essential on every Debian machine: the runtime may use none of it but what its package depends on.
+#[test]
+fn it_uses_essential_programs_only() {
+    if skip("which package has a program", &[Need::Trees]) {
+        return;
+    }
+    let tree = crate::machine::Tree::new(crate::machine::Release::Bookworm);
+    let essential = tree.ok(
+        "dpkg-query -W -f '${Package} ${Essential} ${Priority}\\n' | awk '$2 == \"yes\" { print $1 }'; echo mount; echo mawk",
+    );
+    let essential: Vec<&str> = essential.lines().collect();
+    let programs = "awk cat chmod chown cmp cp date dpkg-query dpkg-trigger deb-systemd-helper deb-systemd-invoke env \
+                    find flock getent grep id install ln ls mkdir mktemp mount mv paste readlink rm rmdir sed sha256sum \
+                    sort stat sync tac tail timeout uname unshare wc xargs";
+    for program in programs.split_whitespace() {
+        assert!(SCRIPT.contains(program), "{program} is not used any more");
+        let owner = tree.ok(&format!(
+            "p=$(readlink -f $(command -v {program})); dpkg -S $p /usr$p ${{p#/usr}} 2>/dev/null | sed 's/:.*//' | head -n1"
+        ));
+        // getent is libc-bin's, which libc6 brings.
+        assert!(
+            essential.contains(&owner.trim()) || owner.trim() == "libc-bin",
+            "{program} is {}'s, which is not Essential",
+            owner.trim()
+        );
+    }
+}

@@ -17,6 +17,7 @@ mod relation;
 mod render;
 mod repo;
 mod resolve;
+mod runtime;
 mod schema;
 mod serve;
 mod sign;

@@ -374,7 +374,7 @@ function want(p,  kind, pkg, recorded, foreign, ours, flags, args, before) {
             act("note", pkg, before, p, kind, flags, args)
         return
     }
-    if ((kind == "file" || kind == "link") && type[p] == "d" && !(recorded && rkind[p] == "dir"))
+    if ((kind == "file" || kind == "link") && type[p] == "d" && !(recorded && rkind[p] == "dir") && !(p in made))
         act("bad", pkg, before, p, kind, flags, "is a directory on this machine: move it away")
     else if ((kind == "file" || kind == "link") && type[p] != "" && type[p] !~ /[-ld]/)
         act("bad", pkg, before, p, kind, flags, "is a device, a socket or a pipe on this machine: move it away")
@@ -413,6 +413,7 @@ FILENAME == desired {
 }
 FILENAME == applied {
     if ($1 == "reload" || $1 == "restart") rtell[$2] = rtell[$2] $1 " " $3 ";"
+    else if ($1 == "made") made[$2] = 1
     else if ($1 ~ /^(file|link|dir|absent)$/) {
         rkind[$2] = $1; rpkg[$2] = $3; rorig[$2] = $4; rarg[$2] = NF > 4 ? rest(4) : ""
     }
@@ -518,7 +519,7 @@ check_owners() {
             if ($4 in owner) print $2, $4, owner[$4]; else if (alias in owner) print $2, $4, owner[alias]
         }' "$w/owned" "$w/actions" >"$w/list"
     while read -r pkg path owner; do
-        refuse "$pkg" "$path" "belongs to the Debian package $owner: use a drop-in directory instead, we never change another package's file"
+        refuse "$pkg" "$path" "belongs to the Debian package $owner, whose files are never altered: use its drop-in directory, or another path"
     done <"$w/list"
 }
 
@@ -776,7 +777,8 @@ exchange() {
             # A second name for what is there, so that undo is one rename; and there is no moment without the file.
             {
                 if [ -d "$path" ] && [ ! -L "$path" ]; then
-                    { [ -z "$(ls -A "$path")" ] || { echo "mv: the directory is not empty" >&2; false; }; } &&
+                    # One of ours. Directories in it may be left of what was removed from there; files are not.
+                    { [ -z "$(find "$path" ! -type d)" ] || { echo "mv: the directory is not empty" >&2; false; }; } &&
                         mv -T "$path" "$old"
                 elif [ -d "$new" ] && [ ! -L "$new" ] && exists "$path"; then
                     mv -T "$path" "$old"

@@ -16,12 +16,14 @@ fn a_role_and_the_runtime_in_one_dpkg_run_apply_at_its_end() {
             .file("/etc/motd", "ours\n")
             .line("link /etc/app/link ../motd with space")
             .line("dir /srv/app 2750 www-data mail")
-            .line("absent /etc/issue")
+            .line("absent /etc/gone")
             .make(&host);
+        host.ok("echo original >/etc/gone");
         let before = host.files();
         let said = host.dpkg("-i", &["pg-runtime_1", &web]);
         assert!(said.contains("Processing triggers for pg-runtime"), "{said}");
-        let stat = host.ok("stat -c '%n %A %U %G' /etc/app /etc/app/conf.d/a.conf /usr/local/sbin/tool /etc/motd /srv/app");
+        let stat =
+            host.ok("stat -c '%n %A %U %G' /etc/app /etc/app/conf.d/a.conf /usr/local/sbin/tool /etc/motd /srv/app");
         assert_eq!(
             stat,
             "/etc/app drwxr-xr-x root root\n/etc/app/conf.d/a.conf -rw-r----- root mail\n\
@@ -30,7 +32,7 @@ fn a_role_and_the_runtime_in_one_dpkg_run_apply_at_its_end() {
         );
         assert_eq!(host.tree.read("/etc/motd"), "ours\n");
         assert_eq!(host.ok("readlink /etc/app/link"), "../motd with space\n");
-        assert!(!host.tree.exists("/etc/issue"));
+        assert!(!host.tree.exists("/etc/gone"));
         assert_eq!(host.mark("pg-role-web"), "");
         host.assert_settled();
         assert_eq!(host.ok("find / -xdev -name '.pg-*'"), "", "nothing is left beside the files");
@@ -45,7 +47,8 @@ fn drift_is_found_by_verify_and_mended_by_apply() {
         return;
     }
     let host = Host::new();
-    let mut web = role("web", "20260101.1").line("dir /srv/d 0755 root root").line("link /etc/l target").line("absent /etc/gone");
+    let mut web =
+        role("web", "20260101.1").line("dir /srv/d 0755 root root").line("link /etc/l target").line("absent /etc/gone");
     for name in ["changed", "missing", "mode", "owner", "replaced", "untouched"] {
         web = web.file(&format!("/etc/app/{name}"), &format!("{name}\n"));
     }
@@ -91,14 +94,18 @@ fn nothing_to_do_takes_less_than_a_tenth_of_a_second() {
     let host = Host::new();
     let mut web = role("web", "20260101.1");
     for n in 0..20 {
-        web = web.file(&format!("/etc/app/{n}.conf"), &format!("{n}\n")).line(&format!("reload /etc/app/{n}.conf app.service"));
+        web = web
+            .file(&format!("/etc/app/{n}.conf"), &format!("{n}\n"))
+            .line(&format!("reload /etc/app/{n}.conf app.service"));
     }
     host.dpkg("-i", &[&web.make(&host)]);
-    let took = host.ok("for n in 1 2 3 4 5; do a=$(date +%s%N); pg-runtime apply >/dev/null; b=$(date +%s%N); \
-                        echo $(( (b - a) / 1000000 )); done");
-    let mut took: Vec<u32> = took.lines().map(|line| line.parse().expect("milliseconds")).collect();
-    took.sort_unstable();
-    assert!(took[0] < 100, "the fastest of five runs took {} ms", took[0]);
+    // Processor time, user and system, in milliseconds: other tests run at the same time.
+    let took = host.ok(
+        "for n in 1 2 3 4 5; do bash -c 'TIMEFORMAT=\"%3U %3S\"; time pg-runtime apply >/dev/null' 2>&1; done | tr -d .",
+    );
+    let sum = |line: &str| line.split(' ').map(|ms| ms.trim().parse::<u32>().expect("milliseconds")).sum::<u32>();
+    let fastest = took.lines().map(sum).min().expect("five runs");
+    assert!(fastest < 100, "the fastest of five runs took {fastest} ms");
 }
 
 #[test]
@@ -138,7 +145,10 @@ fn a_directory_with_somebodys_file_in_it_stays_until_it_is_empty() {
         return;
     }
     let host = Host::new();
-    host.dpkg("-i", &[&role("web", "20260101.1").file("/etc/app/d/f", "x\n").line("dir /srv/d 0755 root root").make(&host)]);
+    host.dpkg(
+        "-i",
+        &[&role("web", "20260101.1").file("/etc/app/d/f", "x\n").line("dir /srv/d 0755 root root").make(&host)],
+    );
     host.ok("echo mine >/etc/app/d/mine; echo mine >/srv/d/mine");
     host.dpkg("-r", &["pg-role-web"]);
     assert_eq!(host.ok("find /etc/app /srv/d | sort"), "/etc/app\n/etc/app/d\n/etc/app/d/mine\n/srv/d\n/srv/d/mine\n");
@@ -234,18 +244,24 @@ fn paths_may_turn_from_one_kind_into_another() {
         }
     };
     let mut version = 1;
-    for kind in ["file", "link", "dir", "file", "parent", "file", "dir", "link", "absent", "file", "absent", "dir", "parent", "link"] {
+    for kind in [
+        "file", "link", "dir", "file", "parent", "file", "dir", "link", "absent", "file", "absent", "dir", "parent",
+        "link",
+    ] {
         version += 1;
         let package = content(&format!("20260101.{version}"), kind).make(&host);
         let said = host.dpkg("-i", &[&package]);
         assert_eq!(host.mark("pg-role-web"), "", "{kind}: {said}");
         host.assert_settled();
-        assert_eq!(host.ok("stat -c %F /etc/x 2>&1 || true"), match kind {
-            "file" => "regular file\n",
-            "link" => "symbolic link\n",
-            "absent" => "stat: cannot statx '/etc/x': No such file or directory\n",
-            _ => "directory\n",
-        });
+        assert_eq!(
+            host.ok("stat -c %F /etc/x 2>&1 || true"),
+            match kind {
+                "file" => "regular file\n",
+                "link" => "symbolic link\n",
+                "absent" => "stat: cannot statx '/etc/x': No such file or directory\n",
+                _ => "directory\n",
+            }
+        );
     }
     host.dpkg("-r", &["pg-role-web"]);
     assert_eq!(host.files(), before);
@@ -258,12 +274,16 @@ fn setup_runs_once_for_each_text_and_again_after_failing() {
     }
     let host = Host::new();
     // It sees the files that were put in place.
-    let one = role("web", "20260101.1").file("/etc/app", "app\n").setup("cat /etc/app >>/root/log; pwd >>/root/log").make(&host);
+    let one = role("web", "20260101.1")
+        .file("/etc/app", "app\n")
+        .setup("cat /etc/app >>/root/log; pwd >>/root/log")
+        .make(&host);
     host.dpkg("-i", &[&one]);
     host.ok("pg-runtime apply");
     host.dpkg("-i", &[&one]);
     assert_eq!(host.tree.read("/root/log"), "app\n/\n");
-    let two = role("web", "20260102.1").setup("echo trying >>/root/log; cat >>/root/log; test -e /root/ready").make(&host);
+    let two =
+        role("web", "20260102.1").setup("echo trying >>/root/log; cat >>/root/log; test -e /root/ready").make(&host);
     host.dpkg("-i", &[&two]);
     assert!(host.mark("pg-role-web").starts_with("setup: failed (status 1)"), "{}", host.mark("pg-role-web"));
     assert_eq!(host.run("pg-runtime apply").status, 1);
@@ -280,15 +300,23 @@ fn status_and_owner_say_it_in_words() {
         return;
     }
     let host = Host::new();
-    let web = role("web", "20260101.1").file("/etc/motd", "m\n").file("/etc/d/f", "f\n").line("reload /etc/motd app.service");
+    let web =
+        role("web", "20260101.1").file("/etc/motd", "m\n").file("/etc/d/f", "f\n").line("reload /etc/motd app.service");
     host.dpkg("-i", &[&web.make(&host)]);
-    host.dpkg("-i", &[&role("bad", "20260101.1").file("/etc/e", "e\n").line("validate /etc/e echo no; false").make(&host)]);
+    host.dpkg(
+        "-i",
+        &[&role("bad", "20260101.1").file("/etc/e", "e\n").line("validate /etc/e echo no; false").make(&host)],
+    );
     let status = host.ok("pg-runtime status");
     let lines: Vec<&str> = status.lines().collect();
     assert_eq!(lines[0], "pg-role-web 20260101.1 applied");
-    assert!(lines[1].starts_with("mark (since 20") && lines[1].ends_with(
-        "pg-role-bad: validate: \"echo no; false\" failed (status 1): nothing of this package was changed"
-    ), "{status}");
+    assert!(
+        lines[1].starts_with("mark (since 20")
+            && lines[1].ends_with(
+                "pg-role-bad: validate: \"echo no; false\" failed (status 1): nothing of this package was changed"
+            ),
+        "{status}"
+    );
     assert_eq!(lines[2..], ["    no"]);
     let owner = host.run("pg-runtime owner /etc/motd /etc/d /etc/passwd");
     assert_eq!(owner.status, 1);

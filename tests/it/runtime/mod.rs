@@ -2,11 +2,11 @@
 //! dpkg-deb, from manifests written out by hand, so that these tests judge the runtime and not the compiler.
 
 mod apply;
+mod apt;
 mod booted;
 mod failure;
 mod host;
 mod interrupted;
-mod other_packages;
 mod removal;
 mod texts;
 mod units;
@@ -102,12 +102,59 @@ impl Host {
         std::fs::read_to_string(self.tree.path(format!("/var/lib/pg/marks/{package}"))).unwrap_or_default()
     }
 
+    /// A systemd that seems to run: what is asked of it is written to /root/calls, the units that run are the files in
+    /// /root/active; those in /root/failed have failed. (Enablement is systemctl's own, which needs no systemd.)
+    fn pretend_systemd(&self) {
+        self.tree.write("/root/systemctl", FAKE_SYSTEMCTL);
+        self.ok("mv /usr/bin/systemctl /usr/bin/systemctl.real; install -m 755 /root/systemctl /usr/bin/systemctl; \
+                 mkdir -p /run/systemd/system /root/active /root/failed; : >/root/calls");
+    }
+
+    /// What was asked of systemd since the last call, but for daemon-reload; sorted as it came.
+    fn calls(&self) -> Vec<String> {
+        let calls = self.ok("cat /root/calls; : >/root/calls");
+        calls.lines().filter(|line| *line != "daemon-reload").map(str::to_owned).collect()
+    }
+
     /// Every path below /etc, /srv, /opt and /usr/local with its type, mode, owner, target and content.
     fn files(&self) -> String {
         self.ok("cd /; find etc srv opt usr/local ! -path etc/mtab -printf '%p %y %m %u:%g %l\\n' | sort; \
                  find etc srv opt usr/local -type f -exec sha256sum {} + | sort -k2")
     }
 }
+
+const FAKE_SYSTEMCTL: &str = r#"#!/bin/sh
+quiet=
+verb=
+unit=
+for argument; do
+    case $argument in
+    --quiet) quiet=yes ;;
+    -*) ;;
+    *) if [ -z "$verb" ]; then verb=$argument; else unit=$argument; fi ;;
+    esac
+done
+case $verb in
+is-active)
+    state=inactive
+    [ ! -e "/root/active/$unit" ] || state=active
+    [ ! -e "/root/failed/$unit" ] || state=failed
+    [ -n "$quiet" ] || echo $state
+    [ $state = active ]
+    ;;
+show) if [ -e "/root/noreload/$unit" ]; then echo no; else echo yes; fi ;;
+daemon-reload) echo daemon-reload >>/root/calls ;;
+start | stop | reload | restart)
+    echo "$verb $unit" >>/root/calls
+    if [ -e /root/refuse ]; then echo "Job for $unit failed." >&2; exit 1; fi
+    case $verb in
+    stop) rm -f "/root/active/$unit" ;;
+    *) : >"/root/active/$unit"; rm -f "/root/failed/$unit" ;;
+    esac
+    ;;
+*) SYSTEMD_OFFLINE=1 exec /usr/bin/systemctl.real "$@" ;;
+esac
+"#;
 
 /// A role's or a host's package.
 struct Package {
@@ -223,7 +270,8 @@ impl Package {
 
 /// A Debian package of somebody else's: files, of which those in /etc are conffiles.
 fn debian_package(host: &Host, name: &str, version: &str, files: &[(&str, &str)], scripts: &[(&str, &str)]) -> String {
-    let conffiles: String = files.iter().filter(|(path, _)| path.starts_with("/etc/")).map(|(p, _)| format!("{p}\n")).collect();
+    let conffiles: String =
+        files.iter().filter(|(path, _)| path.starts_with("/etc/")).map(|(p, _)| format!("{p}\n")).collect();
     let mut members: BTreeMap<&str, String> = scripts.iter().map(|&(member, text)| (member, text.to_owned())).collect();
     if !conffiles.is_empty() {
         members.insert("conffiles", conffiles);

@@ -83,7 +83,7 @@ begin() {
     fi
     rm -rf "$w"
     mkdir -m 0700 "$w" "$w/marks" || die "cannot make $w"
-    for list in aside withdrawn started suspects held error; do
+    for list in aside committed withdrawn started suspects held error; do
         : >"$w/$list" || die "cannot write to $w"
     done
 }
@@ -149,7 +149,12 @@ undo() {
             elif [ -d "$old" ] && [ ! -L "$old" ]; then
                 rm -f "$path" || undone=
             fi
-            mv -fT "$old" "$path" || undone=
+            # Still two names of one file: mv would refuse a symlink, or do nothing.
+            if [ "$(stat -c %d:%i -- "$old")" = "$(stat -c %d:%i -- "$path" 2>/dev/null)" ]; then
+                rm -f "$old" || undone=
+            else
+                mv -fT "$old" "$path" || undone=
+            fi
         else
             case $op.$kind.$flags in
             put.dir.*E*) chown "$e" "$path" && chmod "$d" "$path" || undone= ;;
@@ -357,9 +362,10 @@ function want(p,  kind, pkg, recorded, foreign, ours, flags, args, before) {
     kind = wkind[p]; pkg = wpkg[p]; recorded = p in rkind
     if (recorded && stuck(rpkg[p]) && is_host(rpkg[p]) && !is_host(pkg)) return
     before = recorded ? rpkg[p] : "-"
-    # Where something is to be absent and is there again, that is the newer original.
-    foreign = !recorded || rkind[p] == "absent"
-    ours = !foreign && same_content(rkind[p], rarg[p], p)
+    # Where something is to be absent and is there again, that is the newer original. A directory that we made for
+    # what was in it is ours.
+    foreign = recorded ? rkind[p] == "absent" : !((p in made) && type[p] == "d")
+    ours = recorded && !foreign && same_content(rkind[p], rarg[p], p)
     flags = recorded && rorig[p] == "kept" ? "O" : ""
     if (type[p] != "") {
         flags = flags "E"
@@ -525,13 +531,13 @@ check_owners() {
 
 # ---------------------------------------------------------------------------------------------------- attempting
 
-# $w/plan: the actions of what is not set aside, in their order, numbered; with them the directories to make.
+# $w/plan: the actions of what is neither done nor set aside, in their order, numbered; with them the directories to make.
 #   act NUMBER OPERATION PACKAGE PATH KIND FLAGS …
 # Removals come first (a file may become a directory), then directories, then what needs a new file beside it.
 # $w/tell: the units to tell afterwards.
 # shellcheck disable=SC2016 # awk's own $
 accept='
-FILENAME == aside { out[$1] = 1; next }
+FILENAME == aside || FILENAME == committed { out[$1] = 1; next }
 FILENAME == withdrawn { only[$1] = 1; some = 1; next }
 FILENAME == held { is_held[$2] = 1; next }
 FILENAME == gaps { gap[$1] = 1; next }
@@ -569,8 +575,9 @@ END {
 
 accept_actions() {
     : >"$w/tell.all"
-    awk -v aside="$w/aside" -v withdrawn="$w/withdrawn" -v held="$w/held" -v gaps="$w/gaps" -v desired="$w/desired" \
-        -v applied="$applied" -v tellfile="$w/tell.all" "$accept" "$w/aside" "$w/withdrawn" "$w/held" "$w/gaps" \
+    awk -v aside="$w/aside" -v committed="$w/committed" -v withdrawn="$w/withdrawn" -v held="$w/held" -v gaps="$w/gaps" \
+        -v desired="$w/desired" -v applied="$applied" -v tellfile="$w/tell.all" "$accept" \
+        "$w/aside" "$w/committed" "$w/withdrawn" "$w/held" "$w/gaps" \
         "$w/desired" "$applied" "$w/actions" >"$w/accepted" || die "cannot write to $w"
     sort -u "$w/tell.all" >"$w/tell" || die "cannot write to $w"
     # By order, then by path, so that a directory comes before what is in it.
@@ -651,6 +658,7 @@ attempt() {
         sync_directories
         if write_record "$transaction"; then
             finish || die "cannot clean up in $state"
+            awk '{ print $5 }' "$w/plan" >>"$w/committed" || die "cannot write to $w"
             report
             return 0
         fi
@@ -778,7 +786,7 @@ exchange() {
             {
                 if [ -d "$path" ] && [ ! -L "$path" ]; then
                     # One of ours. Directories in it may be left of what was removed from there; files are not.
-                    { [ -z "$(find "$path" ! -type d)" ] || { echo "mv: the directory is not empty" >&2; false; }; } &&
+                    { [ -z "$(find "$path" ! -type d ! -name '.@PREFIX@-old.*~')" ] || { echo "mv: the directory is not empty" >&2; false; }; } &&
                         mv -T "$path" "$old"
                 elif [ -d "$new" ] && [ ! -L "$new" ] && exists "$path"; then
                     mv -T "$path" "$old"
@@ -928,6 +936,7 @@ invoke() {
 
 daemon_reload() {
     reload_needed=
+    [ ! -e "$run/queue" ] || sed -i '/^daemon-reload/d' "$run/queue" || die "cannot write $run/queue"
     systemd_runs || return 0
     timeout 120 systemctl --system daemon-reload </dev/null >"$w/log.unit" 2>&1 9>&- ||
         mark "@PREFIX@-runtime" "unit: systemctl daemon-reload failed" "$w/log.unit"
@@ -1002,6 +1011,9 @@ settle_units() {
             for (u in had) if (!(u in want) && !(haver[u] in out) && (!some || (haver[u] in only))) print "undo " had[u]
             for (u in want) if (!(owner[u] in out) && !some) print "want " want[u] " was " (u in had ? had[u] : "- - - - -")
         }' "$w/aside" "$w/held" "$w/withdrawn" "$w/desired" "$state/units" | sort >"$w/units" || die "cannot write to $w"
+    [ -s "$w/units" ] || return 0
+    # Whatever starts now is to start with its new drop-ins.
+    if grep -q '^daemon-reload' "$run/queue" 2>/dev/null; then reload_needed=yes; fi
     # "undo" sorts before "want".
     while read -r what kind unit pkg wanted f1 f2 f3 f4 f5 f6 f7 f8; do
         case $what.$kind in
@@ -1025,20 +1037,16 @@ settle_units() {
 
 undo_unit() { # UNIT STATE BEFORE ACTIVE
     unit_state "$1"
-    if [ "$unit_is" != not-found ]; then
-        case $2.$3 in
-        enabled.disabled)
-            disable_unit "$1"
-            [ "$4" = active ] || stop_unit "$1"
-            ;;
-        disabled.enabled*)
-            enable_unit "$1"
-            [ "$4" = inactive ] || start_unit "$1"
-            ;;
-        masked.masked) ;;
-        masked.*) [ "$4" = inactive ] || start_unit "$1" ;;
-        esac
-    fi
+    case $3.$unit_is in
+    disabled.enabled*) disable_unit "$1" ;;
+    enabled*.disabled) enable_unit "$1" ;;
+    esac
+    unit_state "$1"
+    case $2.$unit_is.$4 in
+    *.not-found.* | *.masked.*) ;;
+    enabled.*.inactive | enabled.disabled.-) stop_unit "$1" ;;
+    disabled.*.active | disabled.enabled*.- | masked.*.active | masked.enabled*.-) start_unit "$1" ;;
+    esac
     keep_unit "$1"
 }
 
@@ -1053,6 +1061,7 @@ want_unit() { # UNIT PACKAGE STATE KIND STATE-BEFORE BEFORE ACTIVE (the last fou
             return 0
         fi
         before=$unit_is
+        [ "$3" != masked ] || before=- # its link is there already, and hides what it was
         was_active=-
         if systemd_runs; then if active "$1"; then was_active=active; else was_active=inactive; fi; fi
         keep_unit "$1" "unit $1 $2 $3 $before $was_active"

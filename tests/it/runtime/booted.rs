@@ -45,6 +45,7 @@ fn services_reload_restart_and_return_to_their_state() {
             .line(&format!("restart {drop_in} app.service"))
             .make(&host);
         let three = web("20260104.1", "2\n").line("unit app.service disabled").make(&host);
+        let four = web("20260105.1", "2\n").line("unit app.service masked").make(&host);
         let machine = Machine::boot(&Arc::new(Lab::new()), host.tree, 11);
         let install = |packages: &[&str]| {
             let files: Vec<String> = packages.iter().map(|package| format!("/root/{package}.deb")).collect();
@@ -67,6 +68,12 @@ fn services_reload_restart_and_return_to_their_state() {
         assert_eq!(
             machine.run("systemctl is-active app.service; systemctl is-enabled app.service").stdout,
             "inactive\ndisabled\n"
+        );
+        machine.ok("systemctl enable --now app.service");
+        install(&[&four]);
+        assert_eq!(
+            machine.run("systemctl is-active app.service; systemctl is-enabled app.service").stdout,
+            "inactive\nmasked\n"
         );
         machine.ok("dpkg -P pg-role-web pg-runtime <&-");
         assert_eq!(

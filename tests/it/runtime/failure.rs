@@ -52,7 +52,7 @@ fn validators_run_in_a_bare_and_bounded_environment() {
         role("gone", "20260101.1").file("/etc/gone", "x\n").line("validate /etc/gone no-such-program -t").make(&host);
     let bare = role("bare", "20260101.1")
         .file("/etc/bare", "x\n")
-        .line("validate /etc/bare cat; pwd; env | sort; ls /proc/self/fd | tr '\\n' ' '; false")
+        .line("validate /etc/bare cat; pwd; env | sort; ls /proc/self/fd/9; false")
         .make(&host);
     host.dpkg("-i", &[&slow, &gone, &bare]);
     assert!(host.mark("pg-role-slow").contains("did not end within 1 seconds"), "{}", host.mark("pg-role-slow"));
@@ -63,7 +63,8 @@ fn validators_run_in_a_bare_and_bounded_environment() {
     let environment: Vec<&str> =
         lines[1..].iter().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
     assert_eq!(environment, ["HOME", "LC_ALL", "PATH", "PWD"], "{mark}");
-    assert_eq!(lines.last().copied(), Some("0 1 2 3"), "{mark}");
+    // The lock is not inherited: what a validator leaves running can't hold it.
+    assert!(mark.contains("cannot access '/proc/self/fd/9'"), "{mark}");
 }
 
 #[test]
@@ -282,7 +283,10 @@ fn without_room_for_its_own_state_nothing_begins() {
              test ! -e /etc/app; find / -xdev -name '.pg-*'; dpkg --audit
              echo '--- after'; mount -o remount,size=1m {full}; pg-runtime apply; cat /etc/app/a"
         ));
-        assert!(said.contains("cannot"), "{full}: {said}");
+        assert!(
+            said.contains("pg-runtime: cannot ") || said.contains("pg-runtime: dpkg-query failed"),
+            "{full}: {said}"
+        );
         assert!(said.ends_with("\na\n"), "{full}: {said}");
     }
 }

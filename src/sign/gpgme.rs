@@ -1,7 +1,9 @@
 //! The signer that GnuPG is behind.
 
-use super::home::Home;
+use super::home::{Home, InUse};
 use super::{SignError, Signer, packets};
+use std::sync::OnceLock;
+
 use gpgme::{Context, ExportMode, HashAlgorithm, Key, SignMode};
 
 /// Signs with one or more keys of one home. Two keys are signed with during a rotation: apt is content when it knows
@@ -11,6 +13,8 @@ pub struct GpgSigner {
     home: Home,
     /// Primary fingerprints, upper case hex, sorted.
     fingerprints: Vec<String>,
+    /// The keys themselves, looked up once.
+    keys: OnceLock<Vec<Key>>,
 }
 
 impl GpgSigner {
@@ -19,18 +23,24 @@ impl GpgSigner {
     pub fn new(home: Home, mut fingerprints: Vec<String>) -> GpgSigner {
         fingerprints.sort();
         fingerprints.dedup();
-        GpgSigner { home, fingerprints }
+        GpgSigner { home, fingerprints, keys: OnceLock::new() }
     }
 
     pub fn home(&self) -> &Home {
         &self.home
     }
 
-    fn context(&self) -> Result<Context, SignError> {
+    fn context(&self) -> Result<InUse, SignError> {
         let mut context = self.home.context()?;
-        for fingerprint in &self.fingerprints {
-            let key = secret_key(&mut context, fingerprint)?;
-            context.add_signer(&key).map_err(|e| failed("The key can't be used for signing", e))?;
+        let keys = match self.keys.get() {
+            Some(keys) => keys,
+            None => {
+                let found = self.fingerprints.iter().map(|f| secret_key(&mut context, f)).collect::<Result<_, _>>()?;
+                self.keys.get_or_init(|| found)
+            }
+        };
+        for key in keys {
+            context.add_signer(key).map_err(|e| failed("The key can't be used for signing", e))?;
         }
         Ok(context)
     }

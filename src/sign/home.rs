@@ -3,11 +3,16 @@
 
 use super::SignError;
 use gpgme::{Context, Protocol};
-use std::io;
+use std::cell::RefCell;
+use std::fmt;
+use std::io::{self, Write};
+use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, symlink};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Longer homes are reached through a symlink: `S.gpg-agent.browser` must still fit into `sun_path`.
 const LONGEST: usize = 80;
@@ -24,7 +29,6 @@ no-comments
 
 /// An open GNUPGHOME. On drop, the agent that gpg started for it is ended; one that ran before stays (it may hold a
 /// passphrase that somebody has typed).
-#[derive(Debug)]
 pub struct Home {
     real: PathBuf,
     /// The same directory by a name that is short enough.
@@ -32,6 +36,14 @@ pub struct Home {
     /// Holds the symlink; removed on drop.
     _link: Option<tempfile::TempDir>,
     agent_was_there: bool,
+    /// Tells homes apart, also one that was made where another had been.
+    id: u64,
+}
+
+thread_local! {
+    /// Contexts of the home that this thread worked in last, not in use now: to prepare one, gpgme runs
+    /// `gpg --version`. They can't go from thread to thread.
+    static IDLE: RefCell<(u64, Vec<Context>)> = const { RefCell::new((0, Vec::new())) };
 }
 
 impl Home {
@@ -46,6 +58,7 @@ impl Home {
 
     /// Opens a directory that is there.
     pub fn open(path: &Path) -> io::Result<Home> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
         let real = path.canonicalize()?;
         let (short, link) = if real.as_os_str().len() > LONGEST {
             let dir = tempfile::Builder::new().prefix("debrole-").tempdir_in("/tmp")?;
@@ -56,7 +69,7 @@ impl Home {
             (real.clone(), None)
         };
         let agent_was_there = UnixStream::connect(short.join("S.gpg-agent")).is_ok();
-        Ok(Home { real, short, _link: link, agent_was_there })
+        Ok(Home { real, short, _link: link, agent_was_there, id: NEXT.fetch_add(1, Ordering::Relaxed) })
     }
 
     /// Where it really is.
@@ -74,17 +87,93 @@ impl Home {
     }
 
     /// A GnuPG context in this home that never asks on a terminal.
-    pub(super) fn context(&self) -> Result<Context, SignError> {
+    pub(super) fn context(&self) -> Result<InUse, SignError> {
+        let idle = IDLE.with_borrow_mut(|(id, contexts)| if *id == self.id { contexts.pop() } else { None });
+        if let Some(context) = idle {
+            return Ok(InUse { context: Some(context), home: self.id });
+        }
         let open = || -> gpgme::Result<Context> {
             let mut context = Context::from_protocol(Protocol::OpenPgp)?;
             context.set_engine_home_dir(self.short.to_string_lossy().as_ref())?;
             context.set_offline(true);
             Ok(context)
         };
-        open().map_err(|e| SignError {
+        let context = open().map_err(|e| SignError {
             message: format!("GnuPG can't be used: {}", e.description()),
             help: "Install gpg and gpg-agent.".into(),
-        })
+        })?;
+        Ok(InUse { context: Some(context), home: self.id })
+    }
+
+    /// Ends the agent that works in this home, by its own protocol (what `gpgconf --kill` does by way of three
+    /// programs).
+    fn end_agent(&self) {
+        let say = |mut agent: UnixStream| -> io::Result<()> {
+            agent.set_read_timeout(Some(AGENT_TIMEOUT))?;
+            agent.write_all(b"KILLAGENT\n")?;
+            // Until it has hung up: then it is gone.
+            io::copy(&mut agent, &mut io::sink()).map(drop)
+        };
+        match UnixStream::connect(self.short.join("S.gpg-agent")) {
+            Ok(agent) => drop(say(agent)),
+            // Somebody may have moved the sockets (gpgconf --create-socketdir).
+            Err(_) if Path::new(&format!("/run/user/{}/gnupg", rustix::process::geteuid().as_raw())).is_dir() => {
+                let _ = Command::new("gpgconf")
+                    .arg("--homedir")
+                    .arg(&self.short)
+                    .args(["--kill", "gpg-agent"])
+                    .stdin(Stdio::null())
+                    .stdout(Stdio::null())
+                    .stderr(Stdio::null())
+                    .status();
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+impl fmt::Debug for Home {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Home").field("path", &self.real).finish_non_exhaustive()
+    }
+}
+
+/// How long an agent may take to end.
+const AGENT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A context that can be used again when this is dropped.
+pub(super) struct InUse {
+    /// Some until dropped.
+    context: Option<Context>,
+    home: u64,
+}
+
+impl Deref for InUse {
+    type Target = Context;
+    fn deref(&self) -> &Context {
+        self.context.as_ref().expect("there until dropped")
+    }
+}
+
+impl DerefMut for InUse {
+    fn deref_mut(&mut self) -> &mut Context {
+        self.context.as_mut().expect("there until dropped")
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        if let Some(mut context) = self.context.take() {
+            context.clear_signers();
+            context.set_armor(false);
+            IDLE.with_borrow_mut(|(id, contexts)| {
+                if *id != self.home {
+                    contexts.clear();
+                    *id = self.home;
+                }
+                contexts.push(context);
+            });
+        }
     }
 }
 
@@ -99,15 +188,7 @@ pub struct WrongPermissions {
 impl Drop for Home {
     fn drop(&mut self) {
         if !self.agent_was_there {
-            // A home in which no agent was started is told so too: gpgconf then does nothing.
-            let _ = Command::new("gpgconf")
-                .arg("--homedir")
-                .arg(&self.short)
-                .args(["--kill", "all"])
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status();
+            self.end_agent();
         }
     }
 }

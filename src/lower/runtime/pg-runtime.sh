@@ -312,13 +312,19 @@ $1 == "host-bound" { bound[pkg " " $2] = 1 }
 $1 == "validate" { print "validate " pkg " " rest(1) }
 $1 == "reload" || $1 == "restart" { print $1 " " $2 " " $3 " " pkg }
 $1 == "unit" {
-    if (wins(pkg, unit_owner[$2])) { unit_owner[$2] = pkg; unit[$2] = "unit " $2 " " pkg " " $3 }
-    # What masks a unit is a link: managed like any other, so that it goes when the package goes.
-    if ($3 == "masked") claim("/etc/systemd/system/" $2, "link /etc/systemd/system/" $2 " " pkg " /dev/null")
+    if (wins(pkg, unit_owner[$2])) { unit_owner[$2] = pkg; unit[$2] = "unit " $2 " " pkg " " $3; masked[$2] = $3 == "masked" }
 }
-$1 == "own-unit" { if (wins(pkg, unit_owner[$2])) { unit_owner[$2] = pkg; unit[$2] = "own-unit " $2 " " pkg " " $3 " " $4 } }
+$1 == "own-unit" {
+    if (wins(pkg, unit_owner[$2])) { unit_owner[$2] = pkg; unit[$2] = "own-unit " $2 " " pkg " " $3 " " $4; masked[$2] = 0 }
+}
 $1 == "setup" { print "setup " pkg " " $2 " " dir }
 END {
+    # What masks a unit is a link: managed like any other, so that it goes when the package goes. Only that of the
+    # package that has the say: a host may want a unit that its role masks.
+    for (u in masked) if (masked[u]) {
+        pkg = unit_owner[u]
+        claim("/etc/systemd/system/" u, "link /etc/systemd/system/" u " " pkg " /dev/null")
+    }
     for (p in state) print "package " p " " state[p] " " (p in version ? version[p] : "-") " " (p in home ? home[p] : "-")
     for (p in owner) { print entry[p]; path[p] = 1 }
     for (u in unit) print unit[u]

@@ -140,3 +140,34 @@ fn the_keyring_asks_nothing_and_leaves_nothing() {
         assert_eq!(before, after, "{release:?}");
     }
 }
+
+/// A machine's own word on a unit is the last, and while its package is there only.
+#[test]
+fn a_host_may_want_a_unit_that_its_role_masks() {
+    if skip("units under dpkg", &[Need::Trees]) {
+        return;
+    }
+    let unit = "[[service]]\nunit = \"apt-daily.timer\"\n";
+    for release in Release::ALL {
+        let codename = release.codename();
+        let lowered = lower(&[
+            ("roles/a.toml", &format!("summary = \"A\"\n{unit}mask = true\n")),
+            ("hosts/h.example.org.toml", &format!("roles = [\"a\"]\nrelease = \"{codename}\"\n{unit}enable = true\n")),
+        ])
+        .right();
+        let tree = Tree::new(release);
+        tree.name("h.example.org", &[("192.0.2.1", "h.example.org")]);
+        for name in ["pg-runtime", "pg-role-a", "pg-host-h.example.org"] {
+            put(&tree, name, lowered.deb(name, codename), "20261122.1");
+        }
+        let link = || tree.run("readlink /etc/systemd/system/apt-daily.timer").stdout;
+        tree.ok("cd /root && dpkg -i pg-runtime_*.deb pg-role-a_*.deb </dev/null");
+        assert_eq!(link(), "/dev/null\n", "{release:?}: the role masks it");
+        tree.ok("cd /root && dpkg -i pg-host-*.deb </dev/null");
+        assert_eq!(link(), "", "{release:?}: the host wants it");
+        tree.ok("dpkg -r pg-host-h.example.org");
+        assert_eq!(link(), "/dev/null\n", "{release:?}: the role alone masks it again");
+        tree.ok("dpkg -P pg-role-a pg-runtime");
+        assert_eq!(link(), "", "{release:?}: as it was");
+    }
+}

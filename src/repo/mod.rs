@@ -150,12 +150,6 @@ impl<'a> Repository<'a> {
     }
 }
 
-impl crate::build::Published for Repository<'_> {
-    fn read(&self, filename: &str) -> std::io::Result<Vec<u8>> {
-        self.pool_file(filename).map_err(|diagnostic| std::io::Error::other(diagnostic.message))
-    }
-}
-
 /// What is published in a directory, without locking it: for showing and comparing.
 pub fn published(root: &Path) -> Result<Option<Manifest>, Vec<Diagnostic>> {
     generation::head(root)

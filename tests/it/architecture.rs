@@ -27,7 +27,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("build", &["deb", "diagnostics", "lower", "model", "names", "plan", "relation", "repo", "source"]),
     ("sign", &["diagnostics", "exec", "source"]),
     ("repo", &["diagnostics", "exec", "names", "plan", "sign", "source"]),
-    ("serve", &[]),
+    ("serve", &["diagnostics"]),
 ];
 
 /// Modules that must not look at the clock, the environment or the disk, nor make random numbers.

@@ -41,6 +41,7 @@ impl Fleet {
              architectures = [\"amd64\"]\n[release.bookworm]\n[release.trixie]\n",
         )
         .unwrap();
+        std::fs::create_dir(dir.path().join("tmp")).unwrap();
         let fleet = Fleet { dir };
         fleet.write_role("first");
         let output = fleet.debrole(None).args(["key", "init"]).output().unwrap();
@@ -52,6 +53,7 @@ impl Fleet {
     fn copy(&self) -> Fleet {
         let dir = tempfile::Builder::new().prefix("debrole-").tempdir().unwrap();
         copy(self.dir.path().join("tree").as_path(), &dir.path().join("tree"));
+        std::fs::create_dir(dir.path().join("tmp")).unwrap();
         Fleet { dir }
     }
 
@@ -82,7 +84,8 @@ impl Fleet {
             }
         };
         command.env("RAYON_NUM_THREADS", "1").env_remove("SOURCE_DATE_EPOCH").stdin(Stdio::null());
-        command.arg("-C").arg(self.tree());
+        // A program that is killed leaves its temporary files: here they go with the test.
+        command.env("TMPDIR", self.dir.path().join("tmp")).arg("-C").arg(self.tree());
         command
     }
 

@@ -18,6 +18,8 @@ fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 1 } else { 0 });
         }
     };
+    // What is published must be readable by the web server, whoever builds; what must not be says so itself.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     if std::env::var_os("RAYON_NUM_THREADS").is_some_and(|threads| threads == "1") {
         // One thread is this one, so that whoever watches the program (strace) sees one order of events. It fails
         // only where a pool exists already, and then there is nothing to do.

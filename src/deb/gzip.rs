@@ -62,7 +62,7 @@ mod tests {
             Vec::new(),
             b"x".to_vec(),
             vec![7; 200_000],
-            (0..100_000u32).flat_map(|i| (i * i).to_le_bytes()).collect(),
+            (0..100_000u32).flat_map(|i| i.wrapping_mul(i).to_le_bytes()).collect(),
         ];
         for level in [Level::Package, Level::Best] {
             for text in texts.iter().chain(texts.iter().rev()) {

@@ -1,3 +1,7 @@
 //! The example fleet, on machines.
 
+mod answers;
+mod changes;
 mod compiled;
+mod control;
+mod fleet;

@@ -122,6 +122,8 @@ impl Container {
         if let Some(pool) = tree.pool() {
             command.arg(format!("--bind-ro={}:{}", pool.display(), super::cache::POOL_MOUNT));
         }
+        // A machine may shape its own network: the namespace is its own.
+        command.arg("--capability=CAP_NET_ADMIN");
         // net.* may be set, as roles do; the rest of /proc/sys stays read-only.
         command.env("SYSTEMD_NSPAWN_API_VFS_WRITABLE", "network").env("SYSTEMD_NSPAWN_LOCK", "0");
         command.stdin(Stdio::null()).stdout(console.try_clone().expect("a file")).stderr(console);

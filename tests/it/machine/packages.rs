@@ -8,6 +8,14 @@ use std::path::{Path, PathBuf};
 /// Sets that a test installs by itself, without a role.
 const OTHERS: &[&str] = &["nginx", "cron", "varnish", "debconf-utils postfix"];
 
+/// What debrole itself is linked with: the repository's machine runs it.
+pub fn libraries(release: Release) -> &'static str {
+    match release {
+        Release::Bookworm => "libgpgme11",
+        Release::Trixie => "libgpgme11t64",
+    }
+}
+
 /// The example fleet: the project's own root.
 pub fn example_fleet() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -15,8 +23,8 @@ pub fn example_fleet() -> PathBuf {
 
 /// What is installed together on one machine, a set each: every role of the example fleet with all that it includes.
 pub fn installations(release: Release) -> Vec<BTreeSet<String>> {
-    let mut sets: BTreeSet<BTreeSet<String>> =
-        OTHERS.iter().map(|set| set.split(' ').map(str::to_owned).collect()).collect();
+    let others = OTHERS.iter().copied().chain([libraries(release)]);
+    let mut sets: BTreeSet<BTreeSet<String>> = others.map(|set| set.split(' ').map(str::to_owned).collect()).collect();
     sets.extend(role_packages(&example_fleet(), release).into_values());
     sets.into_iter().collect()
 }

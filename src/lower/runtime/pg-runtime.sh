@@ -928,7 +928,8 @@ helper() { # deb-systemd-helper(1) wants to be called by a maintainer script
     DPKG_MAINTSCRIPT_PACKAGE=@PREFIX@-runtime DPKG_MAINTSCRIPT_NAME=postinst deb-systemd-helper "$@" >/dev/null 9>&-
 }
 
-# invoke ACTION UNIT: through deb-systemd-invoke(1), which asks policy-rc.d. Nothing where systemd does not run.
+# invoke ACTION UNIT [again]: through deb-systemd-invoke(1), which asks policy-rc.d. Nothing where systemd does not run.
+# What will be tried again leaves no mark when it fails.
 invoke() {
     systemd_runs || return 0
     [ -z "$reload_needed" ] || daemon_reload
@@ -936,7 +937,7 @@ invoke() {
         if [ -s "$w/log.unit" ]; then sed 's/^/    /' "$w/log.unit"; else say "$1 $2"; fi
         return 0
     fi
-    mark "@PREFIX@-runtime" "unit: $1 of $2 failed: see systemctl status $2" "$w/log.unit"
+    [ -n "${3-}" ] || mark "@PREFIX@-runtime" "unit: $1 of $2 failed: see systemctl status $2" "$w/log.unit"
     return 1
 }
 
@@ -1182,20 +1183,27 @@ run_queue() {
             FILENAME == started { done[$1] = 1; next }
             $1 == "restart" || $1 == "reload" { if (!($2 in todo) || $1 == "restart") todo[$2] = $1 }
             END { for (u in todo) if (!(u in done)) print todo[u], u }' "$w/started" "$run/queue" | sort >"$w/todo"
-        while read -r action unit; do
-            case $(systemctl is-active -- "$unit" </dev/null 2>/dev/null) in
-            active | reloading)
-                if [ "$action" = reload ] && [ "$(systemctl show -p CanReload --value -- "$unit" </dev/null)" = no ]; then
-                    action=restart
-                fi
-                ;;
-            failed) action=restart ;; # it may have failed for want of just this change
-            *) continue ;;            # it does not run: it will read its files when it starts
-            esac
-            invoke "$action" "$unit" || printf '%s %s\n' "$action" "$unit" >>"$w/again"
-        done <"$w/todo"
+        # Twice: one may have failed because another one, later in the list, still held what it wants (a port).
+        tell_units again
+        cp "$w/again" "$w/todo" && : >"$w/again" || die "cannot write to $w"
+        tell_units
     fi
     cat "$w/again" >"$run/queue" || die "cannot write $run/queue"
+}
+
+tell_units() { # [again]
+    while read -r action unit; do
+        case $(systemctl is-active -- "$unit" </dev/null 2>/dev/null) in
+        active | reloading)
+            if [ "$action" = reload ] && [ "$(systemctl show -p CanReload --value -- "$unit" </dev/null)" = no ]; then
+                action=restart
+            fi
+            ;;
+        failed) action=restart ;; # it may have failed for want of just this change
+        *) continue ;;            # it does not run: it will read its files when it starts
+        esac
+        invoke "$action" "$unit" "${1-}" || printf '%s %s\n' "$action" "$unit" >>"$w/again"
+    done <"$w/todo"
 }
 
 # Directories that we made and that nobody needs any more go when they are empty.

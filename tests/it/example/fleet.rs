@@ -118,12 +118,13 @@ impl Fleet {
         machine
     }
 
-    /// Joins a machine as the manual says: the keyring package by its stable name, installed by apt.
+    /// Joins a machine as the manual says: the keyring package by its stable name, installed by apt. From /var/tmp: apt
+    /// has a notice for files that its own account cannot read, and a booted machine has its own /tmp.
     #[track_caller]
     pub fn join(&self, machine: &impl Runs, tree: &Tree) {
         let name = format!("pg-archive-keyring-{}.deb", release_of(tree));
-        tree.copy_in(self.tree().join("repo-out").join(&name), format!("/tmp/{name}"));
-        machine.apt(&format!("install /tmp/{name}"));
+        tree.copy_in(self.tree().join("repo-out").join(&name), format!("/var/tmp/{name}"));
+        machine.apt(&format!("install /var/tmp/{name}"));
         machine.apt("update");
     }
 }

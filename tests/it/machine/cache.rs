@@ -35,7 +35,7 @@ impl Release {
 const BASE: &str = "systemd-sysv,dbus,iproute2";
 
 /// What the client machines hold beyond that (one tree, bookworm): programs that talk to what roles serve.
-const CLIENT: &str = "systemd-sysv,dbus,iproute2,curl,git,openssh-client,postgresql-client,swaks,apt-utils,procps";
+const CLIENT: &str = "systemd-sysv,dbus,iproute2,curl,git,openssh-client,postgresql-client";
 
 /// One hour: the first run downloads some hundred megabytes.
 const LONG: Duration = Duration::from_secs(3600);

@@ -71,7 +71,7 @@ impl Tree {
         Tree::copy(release, &cache::base_tree(release))
     }
 
-    /// A copy of the client's tree (bookworm), with curl, git, ssh, psql and swaks.
+    /// A copy of the client's tree (bookworm), with curl, git, ssh and psql.
     pub fn client() -> Tree {
         Tree::copy(Release::Bookworm, &cache::client_tree())
     }

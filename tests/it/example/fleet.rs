@@ -125,6 +125,7 @@ impl Fleet {
         let name = format!("pg-archive-keyring-{}.deb", release_of(tree));
         tree.copy_in(self.tree().join("repo-out").join(&name), format!("/var/tmp/{name}"));
         machine.apt(&format!("install /var/tmp/{name}"));
+        std::fs::remove_file(tree.path(format!("/var/tmp/{name}"))).expect("it was copied there");
         machine.apt("update");
     }
 }

@@ -16,6 +16,7 @@ mod readers;
 mod relation;
 mod render;
 mod repo;
+mod reproducible;
 mod resolve;
 mod runtime;
 mod schema;

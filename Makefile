@@ -40,7 +40,7 @@ all: build fleet
 	@echo "The example fleet is published in repo-out/. Next:"
 	@echo "  $(TARGET)/release/debrole serve                 # on http://127.0.0.1:8000"
 	@echo "  $(TARGET)/release/debrole show web              # what the role compiles to"
-	@echo "  $(TARGET)/release/debrole init ~/fleet          # a fleet of your own"
+	@echo "  $(TARGET)/release/debrole init --help           # a fleet of your own"
 	@echo "README.md tells how a machine joins."
 
 have-cargo:

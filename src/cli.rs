@@ -173,7 +173,7 @@ pub struct Serve {
 pub enum Key {
     /// Make the archive's signing key under keys/
     Init(KeyInit),
-    /// Show the key: fingerprint, expiry, subkeys, what apt of each release says to it
+    /// Show the key: fingerprint, algorithm, expiry, subkeys, and what is wrong with it
     Show,
     /// Write the public key
     Export(KeyExport),

@@ -29,9 +29,9 @@ pub fn run(args: &Check, global: &Global, reporter: &Reporter) -> Outcome {
     loaded.report(reporter)?;
     let (roles, hosts) = loaded.model.as_ref().map_or((0, 0), |m| (m.roles.len(), m.hosts.len()));
     reporter.summary(format_args!(
-        "{} roles and {} hosts are right{}",
-        roles,
-        hosts,
+        "{} and {} are right{}",
+        count(roles, "role"),
+        count(hosts, "host"),
         if args.archive { ", and apt would install each of them" } else { "" }
     ));
     reporter.member("roles", roles);
@@ -74,4 +74,8 @@ pub fn ask_archive(
 pub fn unavailable_failure(unavailable: &archive::Unavailable) -> Failure {
     let help = unavailable.help.iter().map(|line| format!("\n  help: {line}")).collect::<String>();
     Failure::Environment(anyhow!("the archive can't be asked: {unavailable}{help}"))
+}
+
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

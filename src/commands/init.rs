@@ -25,7 +25,12 @@ pub fn run(args: &cli::Init, global: &Global, reporter: &Reporter) -> Outcome {
         None => match (std::env::var("DEBFULLNAME"), std::env::var("DEBEMAIL")) {
             (Ok(name), Ok(mail)) if !name.is_empty() && !mail.is_empty() => format!("{name} <{mail}>"),
             _ => {
-                return refuse(reporter, "say who maintains the packages: --maintainer \"Name <mail@address>\"".into());
+                return refuse(
+                    reporter,
+                    "say who maintains the packages: --maintainer \"Name <mail@address>\", or DEBFULLNAME and DEBEMAIL in \
+                     the environment"
+                        .into(),
+                );
             }
         },
     };

@@ -129,6 +129,12 @@ fn manifest(deb: &DebContent, root: Option<&str>) -> Option<String> {
     }
 }
 
+/// Whether the path's file comes with each machine's host package.
+fn host_bound(deb: &DebContent, path: &str) -> bool {
+    let line = format!("host-bound {path}");
+    manifest(deb, payload_root(deb)).is_some_and(|manifest| manifest.lines().any(|l| l == line))
+}
+
 fn show_file(plan: &PackagePlan, variant: &Variant, path: &str, reporter: &Reporter) -> Outcome {
     let deb = &variant.deb;
     let payload = payload_root(deb).map(|root| format!("{root}/files{path}"));
@@ -144,6 +150,13 @@ fn show_file(plan: &PackagePlan, variant: &Variant, path: &str, reporter: &Repor
             reporter.result(format_args!("{path} -> {target}"));
             reporter.member("target", target);
             Ok(())
+        }
+        Some(Entry::Directory { .. }) | None if host_bound(deb, path) => {
+            reporter.refusal(&format!(
+                "{path} differs from host to host: `debrole show HOST --file {path}` prints it as one of {}'s machines has it",
+                plan.name
+            ));
+            Err(Failure::Wrong)
         }
         Some(Entry::Directory { .. }) | None => {
             reporter

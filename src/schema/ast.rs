@@ -122,8 +122,8 @@ schema! {
         roles: Texts { required: true, example: "[\"web\"]" },
         /// The Debian release that the machine runs, one of debrole.toml's.
         release: Text { required: true, example: "\"bookworm\"" },
-        /// The machine's IP addresses: `host.ipv4`, `host.ipv6` and `host.addresses` in templates. No two machines
-        /// have the same.
+        /// The machine's IP addresses: in templates `host.addresses` is the list, `host.ipv4` and `host.ipv6` are the
+        /// first of each kind. No two machines have the same.
         addresses: Texts { default: "[]", example: "[\"192.0.2.10\", \"2001:db8::10\"]", source: "RFC 4291 for IPv6" },
         /// `host.NAME` for the templates of the machine and of its roles.
         values: ValueTable { example: "{ workers = 16 }" },
@@ -155,11 +155,12 @@ schema! {
         provides: Texts { default: "[]", example: "[\"httpd\"]", source: "Debian Policy 7.5" },
         /// A fragment of POSIX sh for what no table covers. Run as root, with `set -e`, after files are in place and
         /// before services start, when it changed or has not succeeded yet. It must be idempotent: running it twice
-        /// does what running it once does.
-        setup: Text { example: "\"getent group web >/dev/null || addgroup --system web\"", source: "Debian Policy 10.4" },
+        /// does what running it once does. A user or group that it makes comes too late to own the role's files and
+        /// directories: make here what that user is to own.
+        setup: Text { example: "\"update-ca-certificates\"", source: "Debian Policy 10.4" },
         /// A fragment of POSIX sh, run as root before the role's files go: what undoes `setup`.
         teardown: Text { example: "\"rm -rf /var/cache/web\"", source: "Debian Policy 10.4" },
-        /// Kernel parameters, each name in quotes: `\"net.ipv4.ip_forward\" = 1`. Becomes
+        /// Kernel parameters, each name in quotes: `"net.ipv4.ip_forward" = 1`. Becomes
         /// `/etc/sysctl.d/60-PACKAGE.conf`.
         sysctl: Scalars { example: "{ \"net.ipv4.ip_forward\" = 1 }", source: "sysctl.d(5)" },
         /// Environment variables of logins and of systemd's user services. Becomes `/etc/profile.d/PACKAGE.sh` and
@@ -252,7 +253,7 @@ schema! {
         /// Has to be true for a mode that hands out power: setuid, setgid, or writable by everybody without the
         /// sticky bit.
         special: Flag { default: "false", example: "true", source: "Debian Policy 10.9" },
-        /// The user that owns it.
+        /// The user that owns it. It must exist on the machine when the directory is put there.
         owner: Text { default: "\"root\"", example: "\"www-data\"", source: "useradd(8)" },
         /// The group that owns it.
         group: Text { default: "\"root\"", example: "\"adm\"", source: "groupadd(8)" },
@@ -323,7 +324,8 @@ schema! {
         schedule: Text { required: true, example: "\"17 3 * * *\"", source: "crontab(5)" },
         /// The user that runs it.
         user: Text { default: "\"root\"", example: "\"www-data\"", source: "crontab(5)" },
-        /// One line, run by /bin/sh. A `%` is written `\\%`: cron makes a newline of a bare one.
+        /// One line, run by /bin/sh. A `%` is written `\%`, in double quotes `\\%`: cron makes a newline of a
+        /// bare one.
         command: Text { required: true, example: "\"/usr/local/bin/rotate\"", source: "crontab(5)" },
     }
 

@@ -83,13 +83,15 @@ impl<'a> Decoder<'a> {
     /// Decodes all keys of a table; unknown ones are errors that name the nearest known key.
     pub fn table<T: Table>(&mut self, table: &DeTable<'_>, span: Span) -> T {
         let mut out = T::empty(span);
+        let mut misspelt = Vec::new();
         for (key, value) in table.iter() {
             self.key = key.get_ref().to_string();
             if !out.set(key.get_ref(), value, self) {
-                self.unknown_key::<T>(key);
+                misspelt.extend(self.unknown_key::<T>(key));
             }
         }
-        for key in T::META.required().filter(|key| !table.contains_key(*key)) {
+        // A required key that is there under a wrong name is one mistake.
+        for key in T::META.required().filter(|key| !table.contains_key(*key) && !misspelt.contains(key)) {
             self.diagnostics.push(
                 Diagnostic::new(&rules::missing_key::RULE, format!("{} needs the key \"{key}\"", T::META.title))
                     .at(span, format!("\"{key}\" is missing here"))
@@ -102,17 +104,23 @@ impl<'a> Decoder<'a> {
         out
     }
 
-    fn unknown_key<T: Table>(&mut self, key: &TomlKey<'_>) {
+    /// The known key that is probably meant.
+    fn unknown_key<T: Table>(&mut self, key: &TomlKey<'_>) -> Option<&'static str> {
         let name = key.get_ref().as_ref();
         let known = T::META.keys();
         let mut diagnostic =
             Diagnostic::new(&rules::unknown_key::RULE, format!("there is no key \"{name}\" in {}", T::META.title))
                 .at(self.span(key.span()), "unknown key");
-        diagnostic = match crate::near::nearest(name, known.iter().copied()) {
+        let near = crate::near::nearest(name, known.iter().copied());
+        diagnostic = match near {
             Some(near) => diagnostic.help(format!("did you mean \"{near}\"?")),
             None => diagnostic.help(format!("the keys of {} are {}", T::META.title, known.join(", "))),
         };
+        if T::META.title.starts_with("[[") && super::ast::Role::META.keys().contains(&name) {
+            diagnostic = diagnostic.help(format!("a \"{name}\" of the whole file stands above its first [table]"));
+        }
         self.diagnostics.push(diagnostic);
+        near
     }
 }
 

@@ -1454,5 +1454,6 @@ verify) verify ;;
 owner) owner "$@" ;;
 status) status ;;
 view) view ;; # by ourselves, in a mount namespace
+-h | --help) (usage) 2>&1 || exit 0 ;;
 *) usage ;;
 esac

@@ -13,7 +13,7 @@ use debrole::model::Model;
 use debrole::names::Codename;
 use debrole::plan::PackagePlan;
 use debrole::repo::manifest::Manifest;
-use debrole::repo::publish::{Now, Publication, Published, Reason, Settings};
+use debrole::repo::publish::{Now, Publication, Published, Reason, Settings, frozen};
 use debrole::repo::{self, Event, Open, Repository};
 use debrole::sign::key as archive_key;
 use jiff::Timestamp;
@@ -92,6 +92,10 @@ pub fn plan(args: &cli::Plan, global: &Global, reporter: &Reporter) -> Outcome {
             places.out.display(),
             model.fleet.uri.value
         ));
+    }
+    let refused: Vec<Diagnostic> = head.iter().flat_map(|head| frozen(head, &settings(model))).collect();
+    if !refused.is_empty() {
+        return Err(fail(refused));
     }
     let pool = Directory(&places.out);
     let time = args.time.unwrap_or_else(key::now);

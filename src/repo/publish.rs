@@ -107,6 +107,24 @@ pub enum Reason {
 
 type Result<T, E = Diagnostic> = std::result::Result<T, E>;
 
+/// What apt refuses to see changed (apt-secure(8)): Origin and Label are what the first publish said.
+pub fn frozen(head: &Manifest, settings: &Settings) -> Vec<Diagnostic> {
+    let fields = [
+        (&rules::origin_changed::RULE, "origin", &head.origin, &settings.origin),
+        (&rules::label_changed::RULE, "label", &head.label, &settings.label),
+    ];
+    let changed = fields.into_iter().filter(|(_, _, published, wanted)| published != wanted);
+    changed
+        .map(|(rule, field, published, wanted)| {
+            Diagnostic::new(
+                rule,
+                format!("{field} is \"{wanted}\", but \"{published}\" is what machines know since the first publish"),
+            )
+            .help(format!("Write {field} = \"{published}\" under [fleet] in debrole.toml."))
+        })
+        .collect()
+}
+
 impl Repository<'_> {
     /// Publishes a package set: all suites at once, by one rename(2).
     ///
@@ -179,21 +197,7 @@ impl Repository<'_> {
         let mut found = Vec::new();
         found.extend(clashes(&publication.packages));
         if let Some(head) = &self.head {
-            let settings = &publication.settings;
-            for (rule, field, published, wanted) in [
-                (&rules::origin_changed::RULE, "origin", &head.origin, &settings.origin),
-                (&rules::label_changed::RULE, "label", &head.label, &settings.label),
-            ] {
-                if published != wanted {
-                    found.push(
-                        Diagnostic::new(
-                            rule,
-                            format!("{field} is \"{wanted}\", but \"{published}\" is what machines know since the first publish"),
-                        )
-                        .help(format!("Write {field} = \"{published}\" under [fleet] in debrole.toml.")),
-                    );
-                }
-            }
+            found.extend(frozen(head, &publication.settings));
             let now = publication.now.seconds();
             if now < head.date - CLOCK_TOLERANCE {
                 found.push(

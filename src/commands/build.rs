@@ -7,11 +7,12 @@ use crate::reporter::Reporter;
 use anyhow::anyhow;
 use debrole::archive::{self, gate::AptGate};
 use debrole::build::{self, Change, Input};
+use debrole::deb;
 use debrole::diagnostics::Diagnostic;
 use debrole::lower::Keyring;
 use debrole::model::Model;
 use debrole::names::Codename;
-use debrole::plan::PackagePlan;
+use debrole::plan::{PackageKind, PackagePlan};
 use debrole::repo::manifest::Manifest;
 use debrole::repo::publish::{Now, Publication, Published, Reason, Settings, frozen};
 use debrole::repo::{self, Event, Open, Repository};
@@ -63,6 +64,9 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
 
     let chosen = archive_key::choose(&key::home(&places), model.fleet.key.as_ref(), now.seconds()).map_err(fail)?;
     reporter.diagnostics(&chosen.warnings, &loaded.tree.sources);
+    let before = published_keyring(&repository).map_err(fail)?;
+    let signed_by = repository.head().map_or(&[][..], |head| &head.signed_by);
+    archive_key::judge_keyring(&chosen.signer, &keyring.binary, before.as_deref(), signed_by).map_err(fail)?;
     let gate = AptGate::new(&model.fleet.releases, options);
     let publication = Publication {
         packages: built.records,
@@ -78,6 +82,19 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
     drop(busy);
     report(&published, &built.changes, &not_run, &loaded, &places, reporter);
     Ok(())
+}
+
+/// The keyring that machines have; None before the first publish.
+fn published_keyring(repository: &Repository<'_>) -> Result<Option<Vec<u8>>, Vec<Diagnostic>> {
+    let records = repository.head().map_or(&[][..], |head| &head.packages);
+    let Some(record) = records.iter().rfind(|record| record.kind == PackageKind::Keyring) else { return Ok(None) };
+    let bytes = repository.pool_file(&record.filename).map_err(|d| vec![d])?;
+    let path = format!("/usr/share/keyrings/{}.gpg", record.name);
+    let found = deb::read::read(&bytes, |file| file == path).ok().and_then(|deb| match deb.entries.get(&path) {
+        Some(deb::read::Found::File { bytes, .. }) => bytes.clone(),
+        _ => None,
+    });
+    Ok(Some(found.unwrap_or_default()))
 }
 
 pub fn plan(args: &cli::Plan, global: &Global, reporter: &Reporter) -> Outcome {

@@ -35,7 +35,18 @@ pub fn public(places: &Places) -> anyhow::Result<Keyring> {
     let mut binary = Vec::new();
     let mut armored = Vec::new();
     for path in files {
-        binary.extend(std::fs::read(&path).with_context(|| format!("can't read {}", path.display()))?);
+        // Neither a pipe, which would be waited for, nor a directory.
+        let bytes = match std::fs::metadata(&path) {
+            Ok(meta) if !meta.is_file() => return Err(anyhow!("{} is not a file", path.display())),
+            _ => std::fs::read(&path).with_context(|| format!("can't read {}", path.display()))?,
+        };
+        if let Some(why) = debrole::sign::packets::unsound(&bytes) {
+            return Err(anyhow!(
+                "{} can't be given to machines: {why}. Make it anew by `debrole key export`",
+                path.display()
+            ));
+        }
+        binary.extend(bytes);
         armored.extend(std::fs::read(path.with_extension("asc")).unwrap_or_default());
     }
     Ok(Keyring { binary, armored })

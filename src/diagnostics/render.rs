@@ -8,6 +8,9 @@ use annotate_snippets::{
 use serde::Serialize;
 use std::ops::Range;
 
+/// Nobody reads more; a file that is not what it should be has a hundred thousand.
+const MOST_SHOWN: usize = 500;
+
 /// How text is drawn.
 #[derive(Debug, Clone, Copy)]
 pub struct Style {
@@ -29,9 +32,13 @@ pub fn text(diagnostics: &[Diagnostic], sources: &Sources, style: Style) -> Stri
     super::sort(&mut sorted, sources);
     let renderer = if style.color { Renderer::styled() } else { Renderer::plain() }.term_width(style.width);
     let mut out = String::new();
-    for group in same_but_for_the_place(&sorted) {
+    let shown = &sorted[..sorted.len().min(MOST_SHOWN)];
+    for group in same_but_for_the_place(shown) {
         out.push_str(&one(group, sources, &renderer));
         out.push_str("\n\n");
+    }
+    if shown.len() < sorted.len() {
+        out.push_str(&format!("… and {} more that are not shown.\n", sorted.len() - shown.len()));
     }
     if let Some(line) = count(&sorted) {
         out.push_str(&line);

@@ -24,7 +24,41 @@ const FUEL: u64 = 1_000_000;
 /// Nested macro calls, far below what a worker thread's stack holds.
 const RECURSION: usize = 100;
 
+/// The longest tag, in bytes, and the most branches: each operator and each branch may be a call deeper in the parser.
+const LONGEST_TAG: usize = 64 << 10;
+const MOST_BRANCHES: usize = 4000;
+/// Templates up to this size can't exhaust any stack.
+const SHALLOW: usize = 1000;
+/// For the others. Only what is used of it takes memory.
+const DEEP_STACK: usize = 512 << 20;
+
 type Map = BTreeMap<String, Value>;
+
+/// Whether to parse it could take more stack than there can be.
+fn too_deep(text: &str) -> bool {
+    let tag = |(at, open): (usize, &str)| {
+        let rest = &text[at..];
+        rest.find(if open == "{{" { "}}" } else { "%}" }).unwrap_or(rest.len())
+    };
+    text.len() > LONGEST_TAG
+        && (text.match_indices("{{").chain(text.match_indices("{%")).any(|found| tag(found) > LONGEST_TAG))
+        || text.len() > MOST_BRANCHES && text.matches("elif").count() > MOST_BRANCHES
+}
+
+/// The parser calls itself for each operator of a chain and each branch.
+fn with_deep_stack<T: Send>(text: &str, work: impl FnOnce() -> T + Send) -> T {
+    if text.len() <= SHALLOW || !(text.contains("{{") || text.contains("{%")) {
+        return work();
+    }
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(DEEP_STACK).spawn_scoped(scope, work);
+        match thread.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(done)) => done,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(error) => panic!("no thread can be started: {error}"),
+        }
+    })
+}
 
 /// Compiles and renders all templates of one fleet.
 pub struct Engine<'m> {
@@ -95,7 +129,15 @@ impl<'m> Engine<'m> {
     where
         'm: 'e,
     {
-        match self.environment.template_from_str(&template.value) {
+        if too_deep(&template.value) {
+            let message = "one tag has more than 64 KiB, or there are more than 4000 elif";
+            return Err(Box::new(
+                Diagnostic::new(&rules::template_syntax::RULE, format!("the template can't be read: {message}"))
+                    .at(template.span, "")
+                    .help("put long lists into [values]"),
+            ));
+        }
+        match with_deep_stack(&template.value, || self.environment.template_from_str(&template.value)) {
             Ok(compiled) => Ok(Compiled { template: compiled, span: template.span }),
             Err(error) => {
                 let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);

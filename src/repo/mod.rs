@@ -113,6 +113,9 @@ impl<'a> Repository<'a> {
         let lock = Lock::take(&root, options.wait, options.events).map_err(one)?;
         let directory = File::open(&root).map_err(|e| one(store::failed("open", &root, &e)))?;
         let head = generation::head(&root)?;
+        if head.is_none() && !repair::is_unfinished(&root) {
+            repair::refuse_foreign(&root).map_err(one)?;
+        }
         if repair::is_unfinished(&root) {
             let removed = repair::repair(&root, head.as_ref()).map_err(one)?;
             (options.events)(Event::Repaired { removed });

@@ -26,6 +26,39 @@ pub fn end(root: &Path) -> Result<(), Diagnostic> {
     store::remove(&root.join(MARKER)).map(drop)
 }
 
+/// Refuses a directory in which nothing is published, but which has files where ours would be: somebody else's, or a
+/// repository that has lost its `dists`. To clean up after a failed publish would remove them.
+pub fn refuse_foreign(root: &Path) -> Result<(), Diagnostic> {
+    for name in ["pool", store::BY_HASH, generation::GENERATIONS] {
+        let path = root.join(name);
+        if holds_files(&path)? {
+            return Err(Diagnostic::new(
+                &rules::not_our_repository::RULE,
+                format!("{} has files in it, but there is no {}", path.display(), root.join(generation::DISTS).display()),
+            )
+            .help("Name an empty or new output directory with --out.")
+            .help("If it is a repository of debrole's that lost its symlink: ln -s generations/NUMBER dists, with the highest number."));
+        }
+    }
+    Ok(())
+}
+
+fn holds_files(path: &Path) -> Result<bool, Diagnostic> {
+    match std::fs::symlink_metadata(path) {
+        Ok(meta) if !meta.is_dir() => return Ok(true),
+        Ok(_) => {}
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(e) => return Err(store::failed("read", path, &e)),
+    }
+    for entry in std::fs::read_dir(path).map_err(|e| store::failed("read", path, &e))? {
+        let entry = entry.map_err(|e| store::failed("read", path, &e))?;
+        if holds_files(&entry.path())? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Removes temporary files, half generations, index and pool files that `head` (what is published) does not need.
 /// Says how many went. May itself be cut short at any point: the marker goes last.
 pub fn repair(root: &Path, head: Option<&Manifest>) -> Result<usize, Diagnostic> {

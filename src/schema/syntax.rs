@@ -4,10 +4,13 @@ use crate::diagnostics::{Diagnostic, rules};
 use crate::source::{FileId, Span};
 use std::collections::BTreeMap;
 
+/// So many errors of one file say enough.
+const MOST: usize = 1000;
+
 /// The syntax errors of a file, one for each line at most: what follows the first on its line is mostly its echo.
 pub fn diagnostics(file: FileId, text: &str, errors: &[toml::de::Error]) -> Vec<Diagnostic> {
     let mut by_line: BTreeMap<usize, &toml::de::Error> = BTreeMap::new();
-    for error in errors {
+    for error in errors.iter().take(MOST) {
         let at = error.span().map_or(0, |range| range.start.min(text.len()));
         let line = text.as_bytes()[..at].iter().filter(|b| **b == b'\n').count();
         let known = by_line.entry(line).or_insert(error);

@@ -3,7 +3,7 @@
 use super::gpgme::{export, failed};
 use super::home::Home;
 use super::packets;
-use super::{SignError, gpgme::GpgSigner};
+use super::{SignError, Signer, gpgme::GpgSigner};
 use crate::diagnostics::Diagnostic;
 use crate::diagnostics::rules;
 use gpgme::{CreateKeyFlags, ExportMode, KeyAlgorithm};
@@ -323,6 +323,47 @@ pub fn choose(
     } else {
         Err(errors)
     }
+}
+
+/// Whether machines could go on with what `signer` signs: `keyring` is what they will have, `published` (None before
+/// the first publish) what they have, signed by `signed_by`. Else no machine could read the archive any more.
+pub fn judge_keyring(
+    signer: &GpgSigner,
+    keyring: &[u8],
+    published: Option<&[u8]>,
+    signed_by: &[String],
+) -> Result<(), Vec<Diagnostic>> {
+    let key = signer.public_keys().map_err(|e| vec![diagnostic(&e)])?;
+    let names = signer.fingerprints().join(" and ");
+    if !packets::holds(keyring, &key) {
+        return Err(vec![
+            Diagnostic::new(
+                &rules::keyring_unsound::RULE,
+                format!("keys/*.gpg does not hold the key {names}, with all its subkeys, that signs"),
+            )
+            .in_file("keys")
+            .help("debrole key export keys/archive-keyring.gpg")
+            .note("No machine could read an archive that is signed with a key that its keyring lacks."),
+        ]);
+    }
+    let known = published.is_none_or(|published| packets::holds(published, &key));
+    // One that signed before and was not in the keyring even then: to mend that is what the build is for.
+    let mends = signer.fingerprints().iter().any(|f| signed_by.contains(f)) && !known && {
+        let primary = packets::first(&key);
+        published.is_some_and(|published| !packets::holds(published, primary))
+    };
+    if known || mends {
+        return Ok(());
+    }
+    Err(vec![
+        Diagnostic::new(
+            &rules::key_unknown_to_machines::RULE,
+            format!("machines do not have the key {names} (or a subkey of it) yet, so they would refuse what it signs"),
+        )
+        .in_file("keys")
+        .help("Put the old key back into keys/private (and name it: `key` under [fleet]), keep both public keys in keys/*.gpg, and build; sign with the new key when all machines have that keyring.")
+        .help("If the old key is lost, every machine has to join anew: publish into an empty directory with --first-publish."),
+    ])
 }
 
 /// A failure of GnuPG as a diagnostic.

@@ -1,6 +1,8 @@
 //! What a public key's packets say and GnuPG's key listing leaves out: with which digests it binds its own user ids
 //! and subkeys (RFC 9580). apt of trixie rejects a key whose self-signatures use SHA-1.
 
+use std::collections::BTreeSet;
+
 /// The parts of a public key whose newest self-signature uses a broken digest, such as `user id "x"`, with the
 /// digest's name. Empty for a sound key. `key` is a binary transferable public key; what can't be read is passed over
 /// (GnuPG has read it before us).
@@ -48,7 +50,47 @@ pub fn primary_keys(keyring: &[u8]) -> usize {
     Packets(keyring).filter(|packet| packet.tag == TAG_PUBLIC_KEY).count()
 }
 
+/// What keeps apt from taking this for a keyring of public keys; None where nothing does.
+pub fn unsound(keyring: &[u8]) -> Option<&'static str> {
+    if keyring.starts_with(b"-----BEGIN") {
+        return Some("it is ASCII-armored, and apt reads the binary form");
+    }
+    let mut packets = Packets(keyring);
+    let mut tags = Vec::new();
+    for packet in packets.by_ref() {
+        tags.push(packet.tag);
+    }
+    if tags.iter().any(|tag| matches!(*tag, TAG_SECRET_KEY | TAG_SECRET_SUBKEY)) {
+        return Some("it holds a secret key, and what is in it goes to every machine");
+    }
+    if !packets.0.is_empty() || tags.first() != Some(&TAG_PUBLIC_KEY) {
+        return Some("it is not an OpenPGP keyring");
+    }
+    None
+}
+
+/// The first packet of a key: its primary key alone.
+pub fn first(key: &[u8]) -> &[u8] {
+    let mut packets = Packets(key);
+    packets.next();
+    &key[..key.len() - packets.0.len()]
+}
+
+/// Whether every key and subkey of `keys` is in `keyring`. Both are binary.
+pub fn holds(keyring: &[u8], keys: &[u8]) -> bool {
+    let bodies = |bytes| {
+        Packets(bytes)
+            .filter(|packet| matches!(packet.tag, TAG_PUBLIC_KEY | TAG_PUBLIC_SUBKEY))
+            .map(|packet| packet.body)
+            .collect::<BTreeSet<&[u8]>>()
+    };
+    let keys = bodies(keys);
+    !keys.is_empty() && keys.is_subset(&bodies(keyring))
+}
+
 const TAG_SIGNATURE: u8 = 2;
+const TAG_SECRET_KEY: u8 = 5;
+const TAG_SECRET_SUBKEY: u8 = 7;
 const TAG_PUBLIC_KEY: u8 = 6;
 const TAG_USER_ID: u8 = 13;
 const TAG_PUBLIC_SUBKEY: u8 = 14;
@@ -182,6 +224,21 @@ mod tests {
         bytes.extend(packet(TAG_PUBLIC_SUBKEY, &[4; 10]));
         bytes.extend(signature(0x18, 2, 1));
         assert_eq!(weak_bindings(&bytes), ["subkey (SHA-1)"]);
+    }
+
+    #[test]
+    fn a_keyring_that_may_go_to_machines() {
+        let ours = [packet(TAG_PUBLIC_KEY, &[4; 10]), packet(TAG_USER_ID, b"A")].concat();
+        let other = [packet(TAG_PUBLIC_KEY, &[5; 10]), packet(TAG_USER_ID, b"B")].concat();
+        let subkey = [ours.clone(), packet(TAG_PUBLIC_SUBKEY, &[6; 10])].concat();
+        assert_eq!(unsound(&[ours.clone(), other.clone()].concat()), None);
+        assert!(holds(&[other.clone(), ours.clone()].concat(), &ours));
+        assert!(!holds(&other, &ours) && !holds(&ours, &subkey) && holds(&subkey, &ours) && !holds(&ours, b""));
+        let cut = &ours[..ours.len() - 1];
+        let secret = [ours.clone(), packet(TAG_SECRET_KEY, &[4; 10])].concat();
+        for wrong in [b"".as_slice(), b"garbage", b"-----BEGIN PGP PUBLIC KEY BLOCK-----", cut, &secret] {
+            assert!(unsound(wrong).is_some(), "{wrong:?}");
+        }
     }
 
     #[test]

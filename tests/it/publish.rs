@@ -337,3 +337,20 @@ fn an_output_directory_that_can_not_be_made() {
     assert_eq!(codes(&refused), ["repository-unwritable"]);
     assert!(Repository::open(&dir.path().join("out"), options()).is_ok());
 }
+
+#[test]
+fn what_lies_where_ours_would_be_is_not_touched() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = || Open { wait: false, events: &|_| {} };
+    for name in ["pool/x/thesis.deb", "generations/5/Release", "by-hash/SHA256/x"] {
+        let out = dir.path().join(name.replace('/', "-"));
+        let file = out.join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, "mine").unwrap();
+        let refused = Repository::open(&out, options()).map(drop).unwrap_err();
+        assert_eq!(refused[0].rule.code, "not-our-repository");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
+        std::fs::remove_file(&file).unwrap();
+        assert!(Repository::open(&out, options()).is_ok(), "empty directories are left by a first publish that failed");
+    }
+}

@@ -193,3 +193,23 @@ fn one_error_that_many_meet_is_said_once() {
     let lowered = lower(&files);
     assert_eq!(lowered.codes(), ["template-failed"], "{}", lowered.report());
 }
+
+#[test]
+fn no_template_exhausts_the_stack() {
+    let chain = |part: &str, times: usize| format!("{{{{ {}1 }}}}", part.repeat(times));
+    for (content, right) in [
+        (chain("1+", 3000), true),
+        (chain("1+", 32_000), true),
+        (chain("1+", 100_000), false),
+        (chain("not ", 100_000), false),
+        (format!("{{% if 0 %}}{}{{% endif %}}", "{% elif 0 %}".repeat(40_000)), false),
+        (format!("{{{{ {}1{} }}}}", "[".repeat(10_000), "]".repeat(10_000)), false),
+    ] {
+        let diagnostics = lower(&[("roles/web.toml", &role(&content))]).diagnostics;
+        let codes: Vec<&str> = diagnostics.iter().map(|d| d.rule.code).collect();
+        assert!(
+            if right { codes.is_empty() || codes == ["template-failed"] } else { codes == ["template-syntax"] },
+            "{codes:?}"
+        );
+    }
+}

@@ -315,3 +315,26 @@ fn a_home_that_can_not_be_made() {
     assert_eq!(codes(&key::init(&request(dir.path().join("file/home"))).unwrap_err()), ["signing-failed"]);
     assert!(key::init(&request(dir.path().join("home"))).is_ok());
 }
+
+#[test]
+fn machines_must_have_the_key_that_signs() {
+    let (old, new) = (EphemeralKey::new(None).unwrap(), EphemeralKey::new(None).unwrap());
+    let [a, b] = [&old, &new].map(|key| key.signer.public_keys().unwrap());
+    let both = [a.clone(), b.clone()].concat();
+    let by = [old.info.fingerprint().to_owned()];
+    let judge = |key: &EphemeralKey, keyring: &[u8], published: Option<&[u8]>| {
+        key::judge_keyring(&key.signer, keyring, published, &by).err().map_or(Vec::new(), |errors| codes(&errors))
+    };
+    assert_eq!(judge(&old, &b, None), ["keyring-unsound"], "machines would get another key than the one that signs");
+    assert_eq!(judge(&new, &b, Some(&a)), ["key-unknown-to-machines"], "replaced outright");
+    assert_eq!(judge(&new, &both, Some(&a)), ["key-unknown-to-machines"], "too early");
+    for (key, keyring, published) in [
+        (&old, &a, None),
+        (&old, &both, Some(&a)),
+        (&new, &both, Some(&both)),
+        (&new, &b, Some(&both)),
+        (&old, &a, Some(&b)),
+    ] {
+        assert_eq!(judge(key, keyring, published.map(Vec::as_slice)), [""; 0]);
+    }
+}

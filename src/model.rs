@@ -98,8 +98,9 @@ pub struct Role {
     pub includes: Vec<Spanned<RoleName>>,
     /// Defaults of the `host.NAME` values that its templates use.
     pub values: Values,
-    /// What it is on each release that it exists for: the common part with that release's part merged in.
-    pub contents: BTreeMap<Codename, Content>,
+    /// What it is on each release that it exists for: the common part with that release's part merged in. Releases
+    /// without a part of their own share one.
+    pub contents: BTreeMap<Codename, Arc<Content>>,
 }
 
 /// `hosts/<fqdn>.toml`.

@@ -151,6 +151,14 @@ struct Found {
     identity: (u64, u64),
 }
 
+/// An entry of a directory.
+struct Listed {
+    path: PathBuf,
+    name: String,
+    /// After symbolic links.
+    is_dir: bool,
+}
+
 struct Reader<'a> {
     root: &'a Path,
     /// The root with symbolic links resolved.
@@ -162,12 +170,15 @@ impl Reader<'_> {
     fn definitions(&self, folder: &'static str, diagnostics: &mut Vec<Diagnostic>) -> Vec<ReadDefinition> {
         let mut names = BTreeSet::new();
         let mut folders = Vec::new();
+        let mut beside = BTreeSet::new();
         let noun = folder.trim_end_matches('s');
-        for (path, name) in self.list(Path::new(folder), diagnostics) {
+        for Listed { path, name, is_dir } in self.list(Path::new(folder), diagnostics) {
             if name.starts_with('.') || name.ends_with('~') || name.starts_with("README") {
                 continue;
             }
-            let is_dir = self.root.join(&path).is_dir();
+            if !name.ends_with(".toml") {
+                beside.insert(name.clone());
+            }
             match name.strip_suffix(".toml") {
                 Some(stem) if !is_dir => {
                     let valid = match folder {
@@ -212,10 +223,15 @@ impl Reader<'_> {
                 );
             }
         }
-        names.into_par_iter().map(|name| self.definition(folder, name)).collect()
+        let read = |name: String| {
+            let ships = beside.contains(&name);
+            self.definition(folder, name, ships)
+        };
+        names.into_par_iter().map(read).collect()
     }
 
-    fn definition(&self, folder: &'static str, name: String) -> ReadDefinition {
+    /// `ships`: there is something by its name beside the TOML file.
+    fn definition(&self, folder: &'static str, name: String, ships: bool) -> ReadDefinition {
         let path = Path::new(folder).join(format!("{name}.toml"));
         let mut out = ReadDefinition {
             folder: Path::new(folder).join(&name),
@@ -230,7 +246,7 @@ impl Reader<'_> {
             Ok(text) => out.text = Some(text.into()),
             Err(diagnostic) => out.diagnostics.push(*diagnostic),
         }
-        if fs::symlink_metadata(self.root.join(&out.folder)).is_ok() {
+        if ships {
             let base = out.folder.clone();
             let mut trail = Vec::new();
             self.walk(&base, &base, &mut trail, &mut out);
@@ -254,7 +270,7 @@ impl Reader<'_> {
             }
             trail.push(found.identity);
             let entries = self.list(path, &mut out.diagnostics);
-            for (entry, name) in entries {
+            for Listed { path: entry, name, .. } in entries {
                 if name.ends_with('~') || (name.starts_with('.') && name.ends_with(".swp")) {
                     continue;
                 }
@@ -292,7 +308,7 @@ impl Reader<'_> {
 
     fn packages(&self, diagnostics: &mut Vec<Diagnostic>) -> Vec<SitePackage> {
         let mut out = Vec::new();
-        for (path, name) in self.list(Path::new("packages"), diagnostics) {
+        for Listed { path, name, .. } in self.list(Path::new("packages"), diagnostics) {
             if name.starts_with('.') || name.ends_with('~') || name.starts_with("README") {
                 continue;
             }
@@ -316,7 +332,7 @@ impl Reader<'_> {
     }
 
     /// The entries of a directory that have UTF-8 names, sorted; none if it isn't there.
-    fn list(&self, path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Vec<(PathBuf, String)> {
+    fn list(&self, path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Vec<Listed> {
         let entries = match fs::read_dir(self.root.join(path)) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
@@ -329,7 +345,15 @@ impl Reader<'_> {
         for entry in entries {
             match entry {
                 Ok(entry) => match entry.file_name().into_string() {
-                    Ok(name) => out.push((path.join(&name), name)),
+                    Ok(name) => {
+                        let path = path.join(&name);
+                        // The directory knows what is in it; only where a symbolic link leads has to be looked up.
+                        let is_dir = match entry.file_type() {
+                            Ok(kind) if !kind.is_symlink() => kind.is_dir(),
+                            _ => self.root.join(&path).is_dir(),
+                        };
+                        out.push(Listed { path, name, is_dir });
+                    }
                     Err(name) => diagnostics.push(
                         Diagnostic::new(
                             &rules::file_name_not_utf8::RULE,
@@ -342,7 +366,7 @@ impl Reader<'_> {
                 Err(error) => diagnostics.push(*unreadable(path, &error)),
             }
         }
-        out.sort();
+        out.sort_by(|a, b| a.name.cmp(&b.name));
         out
     }
 

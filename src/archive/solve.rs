@@ -268,7 +268,7 @@ impl<'a> Question<'a> {
         let roles = if let Some((_, role)) =
             self.model.roles.iter().find(|(r, _)| prefix.role_package(r).as_str() == name)
         {
-            role.contents.get(release).into_iter().for_each(&mut add);
+            role.contents.get(release).into_iter().for_each(|content| add(content));
             &role.includes
         } else if let Some((_, host)) = self.model.hosts.iter().find(|(h, _)| prefix.host_package(h).as_str() == name) {
             add(&host.content);

@@ -19,14 +19,17 @@ use debrole::repo::{self, Event, Open, Repository};
 use debrole::sign::key as archive_key;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::mem::ManuallyDrop;
 use std::sync::Mutex;
 
 pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
     let places = load::places(global)?;
-    let Compiled { loaded, plans, keyring } = compile(&places, reporter)?;
+    // The program ends with this command: to take a whole fleet apart before, piece by piece, would be for nothing.
+    let compiled = ManuallyDrop::new(compile(&places, reporter)?);
+    let Compiled { loaded, plans, keyring } = &*compiled;
     let model = loaded.model.as_ref().ok_or(Failure::Wrong)?;
     let now = args.time.map_or_else(|| Now::Clock(key::now()), Now::Supplied);
-    let fail = |errors| fail(errors, &loaded, reporter);
+    let fail = |errors| fail(errors, loaded, reporter);
 
     let busy = reporter.busy("");
     let events = |event: Event| tell(&event, &busy, reporter);
@@ -38,14 +41,10 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
     }
 
     let pool = Pool(&repository);
-    let draft = build::draft(Input {
-        model,
-        plans: &plans,
-        previous: repository.head(),
-        published: &pool,
-        time: now.seconds(),
-    })
-    .map_err(fail)?;
+    let draft = ManuallyDrop::new(
+        build::draft(Input { model, plans, previous: repository.head(), published: &pool, time: now.seconds() })
+            .map_err(fail)?,
+    );
     let unchanged = draft.is_unchanged();
 
     let options = check::archive_options(&args.archive_cache, archive::Lists::Refresh);
@@ -54,7 +53,7 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
         not_run.push("the gate and the archive check: --no-gate".to_owned());
     } else if !unchanged {
         busy.say("asking apt's solver");
-        not_run.extend(ask_archive(&loaded, &plans, &options, reporter)?);
+        not_run.extend(ask_archive(loaded, plans, &options, reporter)?);
     }
 
     busy.say("making packages");
@@ -62,6 +61,19 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
     let built = draft.write(&bytes).map_err(fail)?;
     let new = bytes.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
 
+    let settings = settings(model);
+    if unchanged && !args.refresh {
+        // A key that is absent is told at once; what else may be wrong with it, when it is to sign.
+        let home = archive_key::open_home(&key::home(&places)).map_err(|d| fail(vec![*d]))?;
+        let pinned = model.fleet.key.as_ref().map(|key| key.as_str());
+        let stays = repository.stays(&built.records, &built.highest, &settings, pinned, now).map_err(fail)?;
+        drop(home);
+        if let Some(published) = stays {
+            drop(busy);
+            report(&published, &built.changes, &not_run, loaded, &places, reporter);
+            return Ok(());
+        }
+    }
     let chosen = archive_key::choose(&key::home(&places), model.fleet.key.as_ref(), now.seconds()).map_err(fail)?;
     reporter.diagnostics(&chosen.warnings, &loaded.tree.sources);
     let before = published_keyring(&repository).map_err(fail)?;
@@ -72,7 +84,7 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
         packages: built.records,
         new,
         highest: built.highest,
-        settings: settings(model),
+        settings,
         signer: &chosen.signer,
         now,
         refresh: args.refresh,
@@ -80,7 +92,7 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
     };
     let published = repository.publish(publication).map_err(fail)?;
     drop(busy);
-    report(&published, &built.changes, &not_run, &loaded, &places, reporter);
+    report(&published, &built.changes, &not_run, loaded, &places, reporter);
     Ok(())
 }
 

@@ -162,14 +162,21 @@ pub fn extended_description(text: &str) -> String {
 fn fill(out: &mut String, words: &mut Vec<&str>) {
     let mut line: Vec<&str> = Vec::new();
     let width = |line: &[&str]| line.iter().map(|word| 1 + word.chars().count()).sum::<usize>();
+    let mut used = 0;
     let mut put = |line: &[&str]| {
         // A line may not begin with a full stop (" .x" is reserved); with two spaces it is verbatim.
         out.push_str(if line[0].starts_with('.') { "  " } else { " " });
-        out.push_str(&line.join(" "));
+        for (i, word) in line.iter().enumerate() {
+            if i > 0 {
+                out.push(' ');
+            }
+            out.push_str(word);
+        }
         out.push('\n');
     };
     for word in words.drain(..) {
-        if !line.is_empty() && width(&line) + 1 + word.chars().count() > COLUMNS {
+        let wide = 1 + word.chars().count();
+        if !line.is_empty() && used + wide > COLUMNS {
             // Such a word takes the one before it along to the next line.
             let next = match word.starts_with('.') {
                 true => line.split_off(line.iter().rposition(|word| !word.starts_with('.')).unwrap_or(0)),
@@ -178,8 +185,10 @@ fn fill(out: &mut String, words: &mut Vec<&str>) {
             if !line.is_empty() {
                 put(&line);
             }
+            used = width(&next);
             line = next;
         }
+        used += wide;
         line.push(word);
     }
     if !line.is_empty() {

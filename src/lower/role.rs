@@ -51,9 +51,18 @@ pub fn lower<'e, 'm: 'e>(model: &'m Model, engine: &'e Engine<'m>, role: &'m Rol
     let mut variants = Variants::default();
     let mut templates = BTreeMap::new();
     let mut diagnostics = Vec::new();
+    // The content that was lowered last without rendering anything, and its release.
+    let mut lowered: Option<(&Arc<Content>, &Codename)> = None;
     for release in &model.fleet.releases {
         let codename = &release.codename.value;
         let Some(content) = role.contents.get(codename) else { continue };
+        if let Some((same, like)) = lowered
+            && Arc::ptr_eq(same, content)
+        {
+            variants.also(codename, like);
+            continue;
+        }
+        lowered = is_plain(content).then_some((content, codename));
         let scope = engine.role_scope(Some(role), release);
         let (texts, hosts) = render(engine, &scope, content, &mut diagnostics);
         let mut assembly = Assembly::new(&owner, codename);
@@ -72,6 +81,12 @@ pub fn lower<'e, 'm: 'e>(model: &'m Model, engine: &'e Engine<'m>, role: &'m Rol
     }
     let plan = variants.into_plan(owner.package.clone(), PackageKind::Role, Some(role.name.span));
     Some(LoweredRole { plan, templates, diagnostics })
+}
+
+/// Whether nothing in it is rendered: then it is the same on every release that has it.
+fn is_plain(content: &Content) -> bool {
+    let mut texts = content.files.iter().map(|file| &file.text).chain(content.units.iter().map(|unit| &unit.text));
+    texts.all(|text| matches!(text, FileText::Plain(_)))
 }
 
 fn describe(model: &Model, role: &Role, content: &Content, assembly: &Assembly<'_>) -> String {
@@ -154,6 +169,16 @@ impl Variants {
                     same.releases.push(release.clone());
                 }
                 _ => self.claims.push(claim),
+            }
+        }
+    }
+
+    /// Another release with the content and the claims of `like`, which was added before it.
+    pub fn also(&mut self, release: &Codename, like: &Codename) {
+        let variants = self.variants.iter_mut().map(|variant| &mut variant.releases);
+        for releases in variants.chain(self.claims.iter_mut().map(|claim| &mut claim.releases)) {
+            if releases.contains(like) {
+                releases.push(release.clone());
             }
         }
     }

@@ -132,21 +132,17 @@ impl Repository<'_> {
     /// Everything that stands against it; the old generation is then still the one that clients see, but for the
     /// rare error *after* the commit, which says so.
     pub fn publish(&mut self, publication: Publication<'_>) -> Result<Published, Vec<Diagnostic>> {
-        self.refuse(&publication)?;
-        let now = publication.now.seconds();
-        let unchanged = self.head.as_ref().is_some_and(|head| is_unchanged(head, &publication));
+        let Publication { packages, settings, .. } = &publication;
+        self.refuse(packages, settings, publication.now)?;
+        let signed_by = publication.signer.fingerprints();
+        let unchanged = self.head.as_ref().is_some_and(|head| {
+            head.signed_by == signed_by && is_unchanged(head, packages, &publication.highest, settings)
+        });
         if unchanged
             && !publication.refresh
-            && let Some(head) = &self.head
+            && let Some(stays) = self.young(settings, publication.now)
         {
-            let age = now - head.date;
-            if age < RESIGN_AFTER.min(publication.settings.valid_for / 2) {
-                return Ok(Published::NothingChanged {
-                    generation: head.generation,
-                    date: head.date,
-                    valid_until: head.valid_until,
-                });
-            }
+            return Ok(stays);
         }
         let reason = match (&self.head, unchanged) {
             (None, _) => Reason::First,
@@ -192,13 +188,47 @@ impl Repository<'_> {
         })))
     }
 
+    /// What [`publish`](Self::publish) would answer where it needs no key: that nothing changed and the signature is
+    /// young. So the key need not be looked for, which takes GnuPG longer than all the rest of such a build. None where
+    /// there is something to sign.
+    ///
+    /// `key`: the fingerprint of the primary key to sign with, where it is known.
+    ///
+    /// # Errors
+    /// As those of [`publish`](Self::publish) that have nothing to do with the key.
+    pub fn stays(
+        &self,
+        packages: &[PackageRecord],
+        highest: &BTreeMap<PackageName, String>,
+        settings: &Settings,
+        key: Option<&str>,
+        now: Now,
+    ) -> Result<Option<Published>, Vec<Diagnostic>> {
+        self.refuse(packages, settings, now)?;
+        let unchanged = self.head.as_ref().is_some_and(|head| {
+            key.is_none_or(|key| head.signed_by == [key]) && is_unchanged(head, packages, highest, settings)
+        });
+        Ok(if unchanged { self.young(settings, now) } else { None })
+    }
+
+    /// That nothing changed, if the signature of what is published is young.
+    fn young(&self, settings: &Settings, now: Now) -> Option<Published> {
+        let head = self.head.as_ref()?;
+        let age = now.seconds() - head.date;
+        (age < RESIGN_AFTER.min(settings.valid_for / 2)).then_some(Published::NothingChanged {
+            generation: head.generation,
+            date: head.date,
+            valid_until: head.valid_until,
+        })
+    }
+
     /// All that can be said against it before anything is done.
-    fn refuse(&self, publication: &Publication<'_>) -> Result<(), Vec<Diagnostic>> {
+    fn refuse(&self, packages: &[PackageRecord], settings: &Settings, now: Now) -> Result<(), Vec<Diagnostic>> {
         let mut found = Vec::new();
-        found.extend(clashes(&publication.packages));
+        found.extend(clashes(packages));
         if let Some(head) = &self.head {
-            found.extend(frozen(head, &publication.settings));
-            let now = publication.now.seconds();
+            found.extend(frozen(head, settings));
+            let now = now.seconds();
             if now < head.date - CLOCK_TOLERANCE {
                 found.push(
                     Diagnostic::new(
@@ -213,7 +243,7 @@ impl Repository<'_> {
                     .note("Machines ignore a Release file that is older than the one they have, without a word."),
                 );
             }
-            found.extend(republished(head, &publication.packages));
+            found.extend(republished(head, packages));
         }
         if found.is_empty() { Ok(()) } else { Err(found) }
     }
@@ -500,20 +530,23 @@ fn sort(packages: &mut [PackageRecord]) {
     });
 }
 
-/// Whether a publish would make the same again, but for its date.
-fn is_unchanged(head: &Manifest, publication: &Publication<'_>) -> bool {
-    let settings = &publication.settings;
-    let mut packages: Vec<&PackageRecord> = publication.packages.iter().collect();
-    let key = |record: &PackageRecord| (record.filename.clone(), record.sha256.clone());
-    packages.sort_by_key(|record| key(record));
-    let mut published: Vec<&PackageRecord> = head.packages.iter().collect();
-    published.sort_by_key(|record| key(record));
-    packages == published
-        && head.highest == publication.highest
+/// Whether a publish would make the same again, but for its date and its signatures.
+fn is_unchanged(
+    head: &Manifest,
+    packages: &[PackageRecord],
+    highest: &BTreeMap<PackageName, String>,
+    settings: &Settings,
+) -> bool {
+    fn sorted(records: &[PackageRecord]) -> Vec<&PackageRecord> {
+        let mut records: Vec<&PackageRecord> = records.iter().collect();
+        records.sort_by(|a, b| (&a.filename, &a.sha256).cmp(&(&b.filename, &b.sha256)));
+        records
+    }
+    sorted(packages) == sorted(&head.packages)
+        && head.highest == *highest
         && head.architectures.iter().eq(&settings.architectures)
         && head.suites.keys().eq(&settings.suites)
         && head.valid_until - head.date == settings.valid_for
-        && head.signed_by == publication.signer.fingerprints()
 }
 
 /// The compressed forms of the indexes that are published, by the hash of their text.

@@ -10,6 +10,7 @@ use crate::schema::{Text, Texts, ast};
 use crate::source::{Sources, Spanned};
 use crate::tree::Definition;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What could be made of the role: with errors, as much as the checks across roles need.
 pub fn resolve(
@@ -59,14 +60,18 @@ pub fn resolve(
         }
         differing.insert(known, resolved);
     }
+    let common = Arc::new(common);
+    let mut common_checked = false;
     let codenames = facts.releases.iter().flatten();
     let mut contents = BTreeMap::new();
     for codename in codenames.filter(|c| own_releases.as_ref().is_none_or(|own| own.contains(*c))) {
         let merged = match differing.get(codename) {
-            Some(part) => content::merge(&common, part),
+            Some(part) => Arc::new(content::merge(&common, part)),
             None => common.clone(),
         };
-        content::clashes(&merged, out);
+        if !Arc::ptr_eq(&merged, &common) || !std::mem::replace(&mut common_checked, true) {
+            content::clashes(&merged, out);
+        }
         contents.insert(codename.clone(), merged);
     }
     content::unused(&site, out);

@@ -11,6 +11,7 @@ use debrole::source::{FileId, Sources, Span, Spanned};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
@@ -157,7 +158,7 @@ impl Tree {
             description: String::new(),
             includes: includes.iter().map(|i| Spanned::new(RoleName::parse(i).unwrap(), at(i))).collect(),
             values: BTreeMap::new(),
-            contents: releases.iter().map(|r| (Codename::parse(r).unwrap(), content.clone())).collect(),
+            contents: releases.iter().map(|r| (Codename::parse(r).unwrap(), Arc::new(content.clone()))).collect(),
         };
         self.roles.insert(role.name.value.clone(), role);
         self

@@ -248,7 +248,7 @@ fn plans(model: &Model) -> Vec<PackagePlan> {
     let runtime = vec![Variant { releases: all_releases, deb: deb(BTreeMap::new()) }];
     let mut plans = vec![plan(prefix.runtime_package(), PackageKind::Runtime, None, runtime)];
     for (name, role) in &model.roles {
-        let variant = |(release, content): (&Codename, &Content)| Variant {
+        let variant = |(release, content): (&Codename, &Arc<Content>)| Variant {
             releases: vec![release.clone()],
             deb: deb(relations(content, &role.includes)),
         };

@@ -23,7 +23,7 @@ use std::mem::ManuallyDrop;
 use std::sync::Mutex;
 
 pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
-    let places = load::places(global)?;
+    let places = load::places(global, reporter)?;
     // The program ends with this command: to take a whole fleet apart before, piece by piece, would be for nothing.
     let compiled = ManuallyDrop::new(compile(&places, reporter)?);
     let Compiled { loaded, plans, keyring } = &*compiled;
@@ -110,7 +110,7 @@ fn published_keyring(repository: &Repository<'_>) -> Result<Option<Vec<u8>>, Vec
 }
 
 pub fn plan(args: &cli::Plan, global: &Global, reporter: &Reporter) -> Outcome {
-    let places = load::places(global)?;
+    let places = load::places(global, reporter)?;
     let Compiled { loaded, plans, .. } = compile(&places, reporter)?;
     let model = loaded.model.as_ref().ok_or(Failure::Wrong)?;
     let fail = |errors| fail(errors, &loaded, reporter);

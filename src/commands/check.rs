@@ -10,7 +10,7 @@ use debrole::lower::Keyring;
 use debrole::plan::PackagePlan;
 
 pub fn run(args: &Check, global: &Global, reporter: &Reporter) -> Outcome {
-    let places = load::places(global)?;
+    let places = load::places(global, reporter)?;
     let mut loaded = load::load(&places);
     let plans = load::lower(&mut loaded, &placeholder_keyring());
     if args.archive && !loaded.has_errors() {
@@ -41,7 +41,7 @@ pub fn run(args: &Check, global: &Global, reporter: &Reporter) -> Outcome {
 
 /// The tree's own check without a word where all is well: what `init` runs on what it made.
 pub fn quietly(global: &Global, reporter: &Reporter) -> Outcome {
-    let places = load::places(global)?;
+    let places = load::places(global, reporter)?;
     let mut loaded = load::load(&places);
     load::lower(&mut loaded, &placeholder_keyring());
     loaded.report(reporter)

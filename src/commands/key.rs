@@ -61,7 +61,7 @@ pub fn run(command: &Key, global: &Global, reporter: &Reporter) -> Outcome {
 }
 
 pub fn init(args: &KeyInit, global: &Global, reporter: &Reporter) -> Outcome {
-    let places = load::places(global)?;
+    let places = load::places(global, reporter)?;
     let home = home(&places);
     if args.if_missing && home.is_dir() && !secret_keys(&places, reporter)?.is_empty() {
         return Ok(());
@@ -116,7 +116,7 @@ fn write_public(places: &Places, made: &KeyInfo) -> anyhow::Result<()> {
 }
 
 fn show(global: &Global, reporter: &Reporter) -> Outcome {
-    let places = load::places(global)?;
+    let places = load::places(global, reporter)?;
     let keys = secret_keys(&places, reporter)?;
     if keys.is_empty() {
         reporter.refusal(&format!("there is no key in {}: make one with `debrole key init`", home(&places).display()));
@@ -146,7 +146,7 @@ fn show(global: &Global, reporter: &Reporter) -> Outcome {
 }
 
 fn export(args: &KeyExport, global: &Global, reporter: &Reporter) -> Outcome {
-    let places = load::places(global)?;
+    let places = load::places(global, reporter)?;
     let public = public(&places)?;
     let bytes = if args.binary { &public.binary } else { &public.armored };
     match &args.output {

@@ -10,7 +10,7 @@ use debrole::model::Model;
 use debrole::plan::PackagePlan;
 use debrole::resolve;
 use debrole::tree::Tree;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where the tree is and where its repository goes.
 pub struct Places {
@@ -18,8 +18,11 @@ pub struct Places {
     pub out: PathBuf,
 }
 
+/// The directories of the tree that hold what people write.
+const SOURCES: &[&str] = &["groups", "hosts", "keys", "packages", "roles", "secrets", "users"];
+
 /// `-C TREE`, else the nearest debrole.toml upwards; `--out DIR`, else `TREE/repo-out`.
-pub fn places(global: &Global) -> Result<Places, Failure> {
+pub fn places(global: &Global, reporter: &Reporter) -> Result<Places, Failure> {
     let root = match &global.tree {
         Some(tree) => tree.clone(),
         None => {
@@ -33,6 +36,16 @@ pub fn places(global: &Global) -> Result<Places, Failure> {
         }
     };
     let out = global.out.clone().unwrap_or_else(|| root.join("repo-out"));
+    // The repository's files among the sources would be read as part of the tree, and a sweep could take sources away.
+    let absolute = |path: &Path| std::fs::canonicalize(path).or_else(|_| std::path::absolute(path));
+    let (real_root, real_out) = (absolute(&root)?, absolute(&out)?);
+    let below = real_out.strip_prefix(&real_root).ok().and_then(|rest| rest.components().next());
+    let among_sources = real_root.starts_with(&real_out)
+        || below.is_some_and(|first| SOURCES.iter().any(|name| first.as_os_str() == *name));
+    if among_sources {
+        reporter.refusal(&format!("--out {} is among the tree's sources: name a directory of its own", out.display()));
+        return Err(Failure::Wrong);
+    }
     Ok(Places { root, out })
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub fn run(args: &cli::Serve, global: &Global, reporter: &Arc<Reporter>) -> Outcome {
     let out = match &global.out {
         Some(out) => out.clone(),
-        None => load::places(global)?.out,
+        None => load::places(global, reporter)?.out,
     };
     let log = {
         let reporter = Arc::clone(reporter);

@@ -10,7 +10,7 @@ use debrole::plan::{DebContent, Entry, PackagePlan, Variant};
 use std::fmt::Write;
 
 pub fn run(args: &cli::Show, global: &Global, reporter: &Reporter) -> Outcome {
-    let places = load::places(global)?;
+    let places = load::places(global, reporter)?;
     let mut loaded = load::load(&places);
     let keyring = super::key::public(&places).unwrap_or(Keyring { binary: Vec::new(), armored: Vec::new() });
     let plans = load::lower(&mut loaded, &keyring);

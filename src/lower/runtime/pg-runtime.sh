@@ -1045,7 +1045,11 @@ settle_units() {
 undo_unit() { # UNIT STATE BEFORE ACTIVE
     unit_state "$1"
     case $3.$unit_is in
-    disabled.enabled*) disable_unit "$1" ;;
+    disabled.enabled*)
+        disable_unit "$1"
+        # What deb-systemd-helper remembers goes too, unless the unit's own package looks after that.
+        grep -qsF -e "$1" /var/lib/dpkg/info/*.postrm || helper --quiet purge "$1" 2>/dev/null || :
+        ;;
     enabled*.disabled) enable_unit "$1" ;;
     esac
     unit_state "$1"

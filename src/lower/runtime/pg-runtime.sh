@@ -1189,7 +1189,7 @@ run_queue() {
             END { for (u in todo) if (!(u in done)) print todo[u], u }' "$w/started" "$run/queue" | sort >"$w/todo"
         # Twice: one may have failed because another one, later in the list, still held what it wants (a port).
         tell_units again
-        cp "$w/again" "$w/todo" && : >"$w/again" || die "cannot write to $w"
+        if ! cp "$w/again" "$w/todo" || ! : >"$w/again"; then die "cannot write to $w"; fi
         tell_units
     fi
     cat "$w/again" >"$run/queue" || die "cannot write $run/queue"

@@ -261,6 +261,37 @@ fn once(key: &str, make: impl FnOnce(&Path)) -> PathBuf {
         std::fs::create_dir(&new).expect("the cache is writable");
         make(&new);
         std::fs::rename(&new, &path).expect("one file system");
+        prune();
     }
     path
+}
+
+/// Removes what was made in a month before the last one: nothing uses it any more.
+fn prune() {
+    let last = sh("date -u -d \"$(date -u +%Y-%m-15) -1 month\" +%Y-%m", Duration::from_secs(10));
+    for entry in std::fs::read_dir(cache_directory()).into_iter().flatten().flatten() {
+        if let Some(month) = entry.file_name().to_str().and_then(month_in)
+            && month < last.trim()
+        {
+            drop(Command::new("rm").args(["-rf", "--one-file-system"]).arg(entry.path()).output());
+        }
+    }
+}
+
+/// The month in a name of ours: `2026-11` in `tree-bookworm-2026-11-75281fad3b99`.
+fn month_in(name: &str) -> Option<&str> {
+    let rest = ["tree-", "pool-", "debs-"].iter().find_map(|kind| name.strip_prefix(kind))?;
+    let month = rest.split_once('-')?.1.get(..7)?;
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    (digits(&month[..4]) && &month[4..5] == "-" && digits(&month[5..])).then_some(month)
+}
+
+#[test]
+fn only_our_names_have_a_month() {
+    assert_eq!(month_in("tree-bookworm-2026-11-75281fad3b99"), Some("2026-11"));
+    assert_eq!(month_in("debs-trixie-2026-02"), Some("2026-02"));
+    assert_eq!(month_in("pool-trixie-2026-02-0123456789ab.lock"), Some("2026-02"));
+    assert_eq!(month_in("run"), None);
+    assert_eq!(month_in("tree-bookworm-new"), None);
+    assert_eq!(month_in("something-else-2026-02"), None);
 }

@@ -73,10 +73,13 @@ SLOW := example:: faults:: readers:: machine:: runtime:: archive:: gate:: packag
 test-quick: have-cargo lint-packages
 	$(CARGO) test --locked -- $(foreach s,$(SLOW),--skip $(s))
 
+# The parts of the runtime's script, in the order in which they are put together.
+RUNTIME = $(shell sed -n 's|^ *include_str!("\(runtime/[a-z-]*\.sh\)"),$$|src/lower/\1|p' src/lower/runtime.rs)
 lint: have-cargo lint-packages
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
-	shellcheck $$(git ls-files '*.sh') .ci/run
+	shellcheck $$(git ls-files '*.sh' ':!src/lower/runtime') .ci/run
+	cat $(RUNTIME) | shellcheck --shell=dash -
 	$(CARGO) run --quiet --locked -- reference --check doc
 
 bench: build test-packages

@@ -9,7 +9,7 @@ mod keyring;
 pub mod machine_manifest;
 mod meeting;
 mod role;
-mod runtime;
+pub mod runtime;
 pub mod scripts;
 mod settings;
 mod template;

@@ -8,7 +8,38 @@ use crate::plan::{Claim, ClaimKind, ControlMember, DebContent, Entry, PackageKin
 use crate::relation::{Relation, RelationField};
 use std::collections::BTreeMap;
 
-const SCRIPT: &str = include_str!("runtime/pg-runtime.sh");
+/// `<prefix>-runtime` itself, with `@PREFIX@` where the fleet's prefix goes. Written as one file for each idea, installed
+/// as one file, so that dpkg replaces it at once and a run never sees parts of two versions. `start.sh` comes first,
+/// `main.sh`, which calls the verb, last.
+pub const SCRIPT: &str = concat!(
+    include_str!("runtime/start.sh"),
+    "\n",
+    include_str!("runtime/marks.sh"),
+    "\n",
+    include_str!("runtime/record.sh"),
+    "\n",
+    include_str!("runtime/look.sh"),
+    "\n",
+    include_str!("runtime/check.sh"),
+    "\n",
+    include_str!("runtime/attempt.sh"),
+    "\n",
+    include_str!("runtime/files.sh"),
+    "\n",
+    include_str!("runtime/validate.sh"),
+    "\n",
+    include_str!("runtime/units.sh"),
+    "\n",
+    include_str!("runtime/settle.sh"),
+    "\n",
+    include_str!("runtime/queue.sh"),
+    "\n",
+    include_str!("runtime/apply.sh"),
+    "\n",
+    include_str!("runtime/verify.sh"),
+    "\n",
+    include_str!("runtime/main.sh"),
+);
 const MANUAL: &str = include_str!("runtime/pg-runtime.8");
 const CONTROL: [(ControlMember, &str); 4] = [
     (ControlMember::Postinst, include_str!("runtime/postinst")),

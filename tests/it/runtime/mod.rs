@@ -12,13 +12,13 @@ mod texts;
 mod units;
 
 use super::machine::{Outcome, Release, Tree};
+use debrole::lower::runtime::SCRIPT;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-const SCRIPT: &str = include_str!("../../../src/lower/runtime/pg-runtime.sh");
 const POSTINST: &str = include_str!("../../../src/lower/runtime/postinst");
 const PRERM: &str = include_str!("../../../src/lower/runtime/prerm");
 const POSTRM: &str = include_str!("../../../src/lower/runtime/postrm");

@@ -1,0 +1,90 @@
+# --------------------------------------------------------------------------------------------------- apply and withdraw
+
+attempt_all() {
+    until attempt; do # every failure sets at least one package or path aside
+        [ "$attempts" -lt 10000 ] || die "gave up after $attempts attempts"
+    done
+    # With several packages under suspicion most may be innocent: a validator sees the files of all. Each once more.
+    sort -u "$w/suspects" >"$w/suspects.once" 2>/dev/null || return 0
+    [ "$(wc -l <"$w/suspects.once")" -gt 1 ] || return 0
+    while read -r suspect; do
+        grep -vxF -e "$suspect" "$w/aside" >"$w/aside.new"
+        { mv "$w/aside.new" "$w/aside" && mv "$w/marks/$suspect" "$w/mark.before"; } || die "cannot write to $w"
+        attempt || is_aside "$suspect" || set_aside "$suspect"
+    done <"$w/suspects.once"
+}
+
+apply() {
+    begin
+    recover
+    look
+    check
+    [ ! -s "$w/actions" ] || attempt_all
+    settle_held
+    settle_packages
+    settle_units
+    run_queue
+    settle_directories
+    settle_marks
+    if [ -n "$in_dpkg" ]; then return 0; fi
+    set +f
+    set -- "$w"/marks/*
+    [ ! -e "$1" ] || return 1
+    [ "$attempts" -gt 0 ] || say "nothing to do"
+}
+
+# withdraw PACKAGE…|--all: takes back what they put here. Called while the package is still there, by its prerm.
+withdraw() {
+    begin
+    recover
+    withdrawing=yes
+    all=
+    if [ "${1-}" = --all ]; then
+        all=yes
+        {
+            ls "$state/packages"
+            awk 'FNR > 1 && $1 ~ /^(file|link|dir|absent)$/ { print $3 }' "$state/applied" 2>/dev/null
+            awk '{ print $3 }' "$state/units" 2>/dev/null
+        } | sort -u >"$w/withdrawn"
+    else
+        printf '%s\n' "$@" >"$w/withdrawn" || die "cannot write to $w"
+    fi
+    while read -r pkg; do
+        [ -e "$state/packages/$pkg" ] || continue # nothing was ever applied of it
+        case $pkg in
+        @PREFIX@-role-*) teardown=$share/roles/${pkg#@PREFIX@-role-}/teardown ;;
+        *) teardown=$share/hosts/${pkg#@PREFIX@-host-}/teardown ;;
+        esac
+        [ -x "$teardown" ] || continue
+        say "running the teardown of $pkg"
+        fragment "$teardown_seconds" "$teardown" || {
+            warn "the teardown of $pkg failed (status $fragment_status)"
+            sed 's/^/    /' "$w/log.fragment" >&2
+        }
+    done <"$w/withdrawn"
+    look
+    check
+    [ ! -s "$w/actions" ] || attempt_all
+    settle_units
+    settle_directories
+    while read -r pkg; do
+        rm -f "$state/packages/$pkg"
+        if [ -e "$w/marks/$pkg" ]; then
+            write_atomically "$state/marks/$pkg" <"$w/marks/$pkg"
+        else
+            rm -f "$state/marks/$pkg"
+        fi
+    done <"$w/withdrawn"
+    # Within a dpkg run that goes on with us in it, services are told once, at its end. Else now.
+    if [ -n "$in_dpkg" ] && [ -z "$all" ] && dpkg-trigger --no-await @PREFIX@-apply 2>/dev/null; then
+        daemon_reload_if_needed
+    else
+        run_queue
+    fi
+    if [ -n "$all" ] && ! grep -qE '^(file|link|dir|absent) ' "$state/applied" 2>/dev/null; then
+        rm -rf "$state/applied" "$state/originals" "$state/units" "$state/held" "$state/marks" "$state/packages"
+    fi
+    return 0
+}
+
+daemon_reload_if_needed() { [ -z "$reload_needed" ] || daemon_reload; }

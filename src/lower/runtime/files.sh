@@ -1,0 +1,137 @@
+# ---------------------------------------------------------------------------------------------------------------- files
+
+# What was there before us goes to originals/, what somebody changed to /var/backups. Beside the transaction: an
+# original without a line in the record means nothing.
+keep_originals() {
+    grep -E '^act [0-9]+ [a-z]+ [^ ]+ [^ ]+ [a-z]+ [A-Z]*[NL]' "$w/plan" >"$w/list" || return 0
+    now=$(date +%Y%m%dT%H%M%S)
+    while read -r _ _ _ pkg path kind flags _; do
+        : >"$w/error"
+        case $flags in
+        *N*)
+            original=$state/originals$path~
+            {
+                rm -rf "$original" "$original.new" && mkdir -p "${original%/*}" &&
+                    if [ "$kind" = dir ]; then # its mode and owner are all that we change
+                        mkdir "$original.new" && chown --reference="$path" "$original.new" &&
+                            chmod --reference="$path" "$original.new"
+                    else
+                        cp -a "$path" "$original.new"
+                    fi && mv -T "$original.new" "$original"
+            } 2>"$w/error" || { trouble "$pkg" "$path" "what is there now can not be saved in $state"; return 1; }
+            ;;
+        esac
+        case $flags in
+        *L*)
+            copy=$backups$path.$now
+            # Its directory is for root alone: what is copied may have been for few eyes.
+            { mkdir -p "$backups" && chmod 0700 "$backups" && mkdir -p "${copy%/*}" && cp -a "$path" "$copy"; } 2>"$w/error" ||
+                { trouble "$pkg" "$path" "what is there now can not be saved in $backups"; return 1; }
+            say "$path was changed by somebody: a copy is in $copy"
+            ;;
+        esac
+    done <"$w/list"
+    find "$state/originals" -cnewer "$w/dpkg" -type f -exec sync {} + 2>/dev/null || :
+}
+
+remove_and_make_directories() {
+    while read -r _ number op pkg path kind flags args; do
+        set_arguments
+        beside "$path" "$number"
+        case $op.$kind.$flags in
+        drop.*.*O*) ;;
+        drop.*)
+            mv -T "$path" "$old" 2>"$w/error" || { trouble "$pkg" "$path" "can not be removed"; return 1; }
+            ;;
+        put.made.*)
+            [ -d "$path" ] || mkdir "$path" 2>"$w/error" || { trouble "$pkg" "$path" "can not be made"; return 1; }
+            ;;
+        put.dir.*)
+            {
+                { [ -d "$path" ] && [ ! -L "$path" ]; } || {
+                    { ! exists "$path" || mv -T "$path" "$old"; } && mkdir -m 0700 "$path"
+                } && chown "$b:$c" "$path" && chmod "$a" "$path"
+            } 2>"$w/error" || { trouble "$pkg" "$path" "can not be made"; return 1; }
+            ;;
+        esac
+    done <"$w/journal.acts"
+}
+
+# Everything that needs room is written before the first file is exchanged.
+make_new_files() {
+    : >"$w/new"
+    : >"$w/sums"
+    while read -r _ number op pkg path kind flags args; do
+        set_arguments
+        beside "$path" "$number"
+        case $op.$kind.$flags in
+        put.file.*)
+            # install(1) sets the owner before the mode: a setuid file is never the wrong user's.
+            install -m "$a" -o "$b" -g "$c" -- "$e" "$new" 2>"$w/error" ||
+                { trouble "$pkg" "$path" "can not be written"; return 1; }
+            { printf '%s\n' "$new" >>"$w/new" && printf '%s  %s\n' "$d" "$new" >>"$w/sums"; } || die "cannot write to $w"
+            ;;
+        put.link.*)
+            rm -f "$new"
+            ln -s -- "$args" "$new" 2>"$w/error" ||
+                { trouble "$pkg" "$path" "can not be made"; return 1; }
+            ;;
+        drop.dir.*) ;;
+        drop.*.*O*)
+            { rm -rf "$new" && cp -a "$state/originals$path~" "$new"; } 2>"$w/error" ||
+                { trouble "$pkg" "$path" "what was there before can not be put back"; return 1; }
+            ;;
+        esac
+    done <"$w/journal.acts"
+    [ -s "$w/new" ] || return 0
+    xargs -d "$newline" sync -- <"$w/new" 2>"$w/error" || { trouble_any "can not be written to the disk"; return 1; }
+    # A damaged payload would be put here again by every run.
+    sha256sum -c --quiet "$w/sums" >"$w/sums.bad" 2>/dev/null && return 0
+    damaged=$(sed -n '1s/.*-new\.\([0-9]*\)~: .*/\1/p' "$w/sums.bad")
+    while read -r _ number _ pkg path _; do
+        [ "$number" = "$damaged" ] || continue
+        refuse "$pkg" "$path" "its payload below $share is damaged: apt-get install --reinstall $pkg"
+    done <"$w/journal.acts"
+    return 1
+}
+
+trouble_any() { # of nobody in particular: the first package stands for all, the next attempt is without it
+    read -r _ _ _ pkg path _ <"$w/journal.acts"
+    trouble "$pkg" "$path" "$1"
+}
+
+exchange() {
+    while read -r _ number op pkg path kind flags _; do
+        beside "$path" "$number"
+        case $op.$kind.$flags in
+        put.dir.* | put.made.*) ;;
+        put.absent.*)
+            mv -T "$path" "$old" 2>"$w/error" || { trouble "$pkg" "$path" "can not be moved away"; return 1; }
+            ;;
+        drop.dir.*)
+            { chown --reference="$state/originals$path~" "$path" && chmod --reference="$state/originals$path~" "$path"; } \
+                2>"$w/error" || { trouble "$pkg" "$path" "its owner and mode can not be put back"; return 1; }
+            ;;
+        put.* | drop.*.*O*)
+            # A second name for what is there, so that undo is one rename; and there is no moment without the file.
+            {
+                if [ -d "$path" ] && [ ! -L "$path" ]; then
+                    # One of ours. Directories in it may be left of what was removed from there; files are not.
+                    { [ -z "$(find "$path" ! -type d ! -name '.@PREFIX@-old.*~')" ] || { echo "mv: the directory is not empty" >&2; false; }; } &&
+                        mv -T "$path" "$old"
+                elif [ -d "$new" ] && [ ! -L "$new" ] && exists "$path"; then
+                    mv -T "$path" "$old"
+                elif exists "$path"; then
+                    rm -f "$old" && ln -P -- "$path" "$old"
+                fi && mv -fT "$new" "$path"
+            } 2>"$w/error" || { trouble "$pkg" "$path" "can not be replaced"; return 1; }
+            ;;
+        esac
+    done <"$w/journal.acts"
+}
+
+sync_directories() {
+    awk '{ d = $5; sub(/\/[^\/]*$/, "", d); print d == "" ? "/" : d }' "$w/journal.acts" | sort -u |
+        while read -r directory; do [ -d "$directory" ] && printf '%s\n' "$directory"; done |
+        xargs -r -d "$newline" sync -- 2>/dev/null || :
+}

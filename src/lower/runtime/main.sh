@@ -1,0 +1,32 @@
+# ---------------------------------------------------------------------------------------------------------- the command
+
+usage() {
+    cat >&2 <<END
+Usage: @PREFIX@-runtime apply                     make this machine what its packages say
+       @PREFIX@-runtime withdraw PACKAGE...|--all  take back what they put here
+       @PREFIX@-runtime verify                    what has changed since; exit status 1 if anything
+       @PREFIX@-runtime owner PATH...             which package manages a path
+       @PREFIX@-runtime status                    what is applied, and the marks
+END
+    exit 2
+}
+
+attempts=0
+in_place=
+withdrawing=
+reload_needed=
+hopeless=
+name=
+set -f # no path of ours has a character that a shell would expand; nothing else is to be
+verb=${1-}
+[ $# -eq 0 ] || shift
+case $verb in
+apply) [ $# -eq 0 ] || usage; apply ;;
+withdraw) [ $# -gt 0 ] || usage; withdraw "$@" ;;
+verify) verify ;;
+owner) owner "$@" ;;
+status) status ;;
+view) view ;; # by ourselves, in a mount namespace
+-h | --help) (usage) 2>&1 || exit 0 ;;
+*) usage ;;
+esac

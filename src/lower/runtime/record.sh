@@ -1,0 +1,106 @@
+# ----------------------------------------------------------------------------------------------------------- the record
+
+# $state/applied: what we put on this machine, a line a fact, replaced as a whole by rename(2).
+#   debrole-applied 1 TRANSACTION
+#   file PATH PACKAGE ORIGINAL MODE OWNER GROUP SHA256     ORIGINAL: "kept" if $state/originals has what was there
+#   link PATH PACKAGE ORIGINAL TARGET                      before us, else "-"
+#   dir PATH PACKAGE ORIGINAL MODE OWNER GROUP
+#   absent PATH PACKAGE ORIGINAL
+#   made PATH                                              a directory made because something had to be in it
+#   reload|restart PATH UNIT                               what to do when PATH changes or goes
+#
+# $state/journal exists while files are being exchanged: the actions, and the units to tell afterwards. Its
+# transaction number is in the record: all is done, and only cleaning up is left. It is not: all is undone.
+
+write_atomically() { # FILE: from stdin
+    cat >"$1.new" && sync "$1.new" && mv -fT "$1.new" "$1" && sync "${1%/*}"
+}
+
+# Beside a path, while it is being exchanged. The names begin with a dot and end in a tilde: whatever reads a whole
+# directory (run-parts, cron, sudo, munin, systemd …) passes over one or the other.
+beside() { # PATH NUMBER
+    new=${1%/*}/.@PREFIX@-new.$2~
+    old=${1%/*}/.@PREFIX@-old.$2~
+}
+
+recover() {
+    rm -f "$state/applied.new" "$state/journal.new" "$state/units.new"
+    [ -e "$state/journal" ] || return 0
+    done_=$(sed -n '1s/^debrole-applied 1 //p' "$state/applied" 2>/dev/null)
+    begun=$(sed -n '1s/^transaction //p' "$state/journal")
+    if [ -n "$begun" ] && [ "$done_" = "$begun" ]; then
+        say "cleaning up after an interrupted run"
+        finish
+    else
+        say "undoing an interrupted run"
+        undo || die "cannot undo the interrupted run: mend what the lines above say and run @PREFIX@-runtime apply"
+    fi
+}
+
+# The arguments of an action by name: file MODE OWNER GROUP SHA256 SOURCE, dir MODE OWNER GROUP NOW NOW.
+set_arguments() {
+    # shellcheck disable=SC2086
+    set -- $args
+    a=${1-} b=${2-} c=${3-} d=${4-} e=${5-}
+}
+
+# Backwards through the journal, whatever point it was left at. Each step may have been undone already.
+undo() {
+    tac "$state/journal" >"$w/undo" || return 1
+    undone=yes
+    while read -r what number op _ path kind flags args; do
+        [ "$what" = act ] || continue
+        beside "$path" "$number"
+        set_arguments
+        if exists "$old"; then
+            # mv -T puts a file over a file, but neither over a directory nor a directory over a file.
+            if [ -d "$path" ] && [ ! -L "$path" ]; then
+                rmdir "$path" || undone=
+            elif [ -d "$old" ] && [ ! -L "$old" ]; then
+                rm -f "$path" || undone=
+            fi
+            # Still two names of one file: mv would refuse a symlink, or do nothing.
+            if [ "$(stat -c %d:%i -- "$old")" = "$(stat -c %d:%i -- "$path" 2>/dev/null)" ]; then
+                rm -f "$old" || undone=
+            else
+                mv -fT "$old" "$path" || undone=
+            fi
+        else
+            case $op.$kind.$flags in
+            put.dir.*E*) chown "$e" "$path" && chmod "$d" "$path" || undone= ;;
+            drop.dir.*) chown "$e" "$path" && chmod "$d" "$path" || undone= ;;
+            *E*) ;; # not reached
+            put.file.*) # only what we put there ourselves
+                if [ -f "$path" ] && [ "$(sha256sum <"$path")" = "$d  -" ]; then rm -f "$path" || undone=; fi
+                ;;
+            put.link.*)
+                if [ -L "$path" ] && [ "$(readlink "$path")" = "$args" ]; then rm -f "$path" || undone=; fi
+                ;;
+            put.dir.* | put.made.*) rmdir "$path" 2>/dev/null || : ;;
+            drop.*) # an original that was put back where nothing was
+                if [ ! -e "$new" ] && [ ! -L "$new" ] && same_as_original "$path"; then rm -rf "$path" || undone=; fi
+                ;;
+            esac
+        fi
+        if exists "$new"; then rm -rf "$new" || undone=; fi
+    done <"$w/undo"
+    [ -n "$undone" ] && rm -f "$state/journal"
+}
+
+# Only asked when a restored original is to be taken away again: what was put back at PATH is still in originals/.
+same_as_original() {
+    exists "$1" && exists "$state/originals$1~"
+}
+
+# After the commit: what is to be told goes into the queue, what was kept for undo goes.
+finish() {
+    sed -n 's/^tell //p' "$state/journal" >>"$run/queue" || return 1
+    awk -v originals="$state/originals" -v prefix="@PREFIX@" '
+        $1 == "act" {
+            directory = $5; sub(/\/[^\/]*$/, "", directory)
+            print directory "/." prefix "-new." $2 "~"
+            print directory "/." prefix "-old." $2 "~"
+            if ($3 == "drop") print originals $5 "~"
+        }' "$state/journal" | xargs -r rm -rf || return 1
+    rm -f "$state/journal"
+}

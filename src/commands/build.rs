@@ -33,7 +33,8 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
 
     let busy = reporter.busy("");
     let events = |event: Event| tell(&event, &busy, reporter);
-    let mut repository = Repository::open(&places.out, Open { wait: args.wait, events: &events }).map_err(fail)?;
+    let options = Open { wait: args.wait, events: &events, keys: Some(&keyring.binary) };
+    let mut repository = Repository::open(&places.out, options).map_err(fail)?;
 
     if repository.head().is_none() && !args.first_publish {
         let suites: Vec<Codename> = model.fleet.releases.iter().map(|r| r.codename.value.clone()).collect();
@@ -111,10 +112,10 @@ fn published_keyring(repository: &Repository<'_>) -> Result<Option<Vec<u8>>, Vec
 
 pub fn plan(args: &cli::Plan, global: &Global, reporter: &Reporter) -> Outcome {
     let places = load::places(global, reporter)?;
-    let Compiled { loaded, plans, .. } = compile(&places, reporter)?;
+    let Compiled { loaded, plans, keyring } = compile(&places, reporter)?;
     let model = loaded.model.as_ref().ok_or(Failure::Wrong)?;
     let fail = |errors| fail(errors, &loaded, reporter);
-    let head = repo::published(&places.out).map_err(fail)?;
+    let head = repo::trusted(&places.out, &keyring.binary).map_err(fail)?;
     if head.is_none() && !args.first_publish {
         reporter.note(format_args!(
             "{} holds no repository: compared with nothing (`debrole build` fetches what {} has first)",
@@ -212,6 +213,10 @@ fn tell(event: &Event, busy: &crate::reporter::Busy, reporter: &Reporter) {
         Event::Repaired { removed } => {
             reporter.note(format_args!("An unfinished publish was cleaned up: {removed} files removed"));
         }
+        Event::Spoilt { files } => reporter.note(format_args!(
+            "Changed since it was published, and made anew: {}",
+            files.iter().take(8).map(String::as_str).collect::<Vec<_>>().join(", ")
+        )),
         Event::Fetching { done, total } => busy.say(format!("fetching the public copy: {done} of {total} packages")),
         Event::WaitingForClock { seconds } => {
             busy.say(format!("waiting {seconds} s for the clock to pass the last publish"));

@@ -25,6 +25,7 @@ pub mod publish;
 pub mod release;
 pub mod repair;
 pub mod store;
+pub mod touched;
 
 use crate::diagnostics::{Diagnostic, rules};
 use lock::Lock;
@@ -46,6 +47,10 @@ pub enum Event {
     /// An unfinished publish was cleaned up: so many files and directories were removed.
     Repaired {
         removed: usize,
+    },
+    /// Index or signed files were changed or lost after they were published, and are made anew.
+    Spoilt {
+        files: Vec<String>,
     },
     /// The public repository is being fetched.
     Fetching {
@@ -79,6 +84,8 @@ pub type Events<'a> = &'a (dyn Fn(Event) + Sync);
 /// How to open a repository.
 #[derive(Clone, Copy)]
 pub struct Open<'a> {
+    /// The public keys (binary) of which one must have signed what is published; None: it is believed as it is.
+    pub keys: Option<&'a [u8]>,
     /// Wait for another process that has the lock, rather than fail.
     pub wait: bool,
     pub events: Events<'a>,
@@ -90,6 +97,8 @@ pub struct Repository<'a> {
     /// The root, open: for syncfs(2), which reports what went wrong with writing since it was opened.
     directory: File,
     head: Option<Manifest>,
+    /// Index and signed files of what is published that are no longer what was written: made anew by the next publish.
+    spoilt: Vec<String>,
     events: Events<'a>,
     _lock: Lock,
 }
@@ -104,26 +113,36 @@ impl<'a> Repository<'a> {
     /// Makes the directory if need be, locks it, cleans up after a publish that was cut short, and reads what is
     /// published. Changes nothing else.
     ///
+    /// What was touched since the commit is read again and compared with the manifest: see [`touched`].
+    ///
     /// # Errors
-    /// `lock-held`, `not-our-repository`, `repository-damaged`, `manifest-too-new`, `repository-unwritable`.
+    /// `lock-held`, `not-our-repository`, `repository-damaged`, `published-untrusted`, `manifest-too-new`,
+    /// `repository-unwritable`.
     pub fn open(root: &Path, options: Open<'a>) -> Result<Repository<'a>, Vec<Diagnostic>> {
         let one = |d: Diagnostic| vec![d];
         std::fs::create_dir_all(root).map_err(|e| one(store::failed("make", root, &e)))?;
         let root = root.canonicalize().map_err(|e| one(store::failed("open", root, &e)))?;
         let lock = Lock::take(&root, options.wait, options.events).map_err(one)?;
         let directory = File::open(&root).map_err(|e| one(store::failed("open", &root, &e)))?;
-        let head = generation::head(&root)?;
-        if head.is_none() && !repair::is_unfinished(&root) {
+        let head = generation::head(&root, options.keys)?;
+        let unfinished = repair::is_unfinished(&root);
+        if head.is_none() && !unfinished {
             repair::refuse_foreign(&root).map_err(one)?;
         }
-        if repair::is_unfinished(&root) {
+        if unfinished {
             let removed = repair::repair(&root, head.as_ref()).map_err(one)?;
             (options.events)(Event::Repaired { removed });
         }
+        let mut spoilt = Vec::new();
         if let Some(head) = &head {
-            repair::check_pool(&root, head).map_err(one)?;
+            let since = touched::Since::commit(&root);
+            repair::check_pool(&root, head, |meta| since.is_before(meta)).map_err(one)?;
+            spoilt = touched::spoilt(&root, head, since, options.keys);
         }
-        Ok(Repository { root, directory, head, events: options.events, _lock: lock })
+        if !spoilt.is_empty() {
+            (options.events)(Event::Spoilt { files: spoilt.clone() });
+        }
+        Ok(Repository { root, directory, head, spoilt, events: options.events, _lock: lock })
     }
 
     pub fn root(&self) -> &Path {
@@ -153,9 +172,14 @@ impl<'a> Repository<'a> {
     }
 }
 
-/// What is published in a directory, without locking it: for showing and comparing.
+/// What is published in a directory, without locking it: for showing and comparing. Believed as it is.
 pub fn published(root: &Path) -> Result<Option<Manifest>, Vec<Diagnostic>> {
-    generation::head(root)
+    generation::head(root, None)
+}
+
+/// The same, if one of these public keys (binary) has signed it.
+pub fn trusted(root: &Path, keys: &[u8]) -> Result<Option<Manifest>, Vec<Diagnostic>> {
+    generation::head(root, Some(keys))
 }
 
 fn damaged_manifest(path: &Path, why: &str) -> Diagnostic {

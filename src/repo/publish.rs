@@ -149,6 +149,11 @@ impl Repository<'_> {
             (Some(_), true) => Reason::SignedAnew,
             (Some(_), false) => Reason::Changed,
         };
+        // To sign anew is to say of everything that it is still right. It happens once a day: time enough to look.
+        // (What was touched since the last commit was read when the repository was opened, whatever is published.)
+        if let (Some(head), Reason::SignedAnew) = (&self.head, reason) {
+            repair::check_pool(self.root(), head, |_| true).map_err(one)?;
+        }
 
         let Publication { packages, new, highest, settings, signer, gate, now, .. } = publication;
         let (manifest, indexes) = self.next(packages, highest, settings, signer, now.seconds());
@@ -179,6 +184,7 @@ impl Repository<'_> {
             );
         }
         self.head = Some(generation.manifest.clone());
+        self.spoilt.clear();
         Ok(Published::Generation(Box::new(NewGeneration {
             manifest: generation.manifest,
             reason,
@@ -213,7 +219,7 @@ impl Repository<'_> {
 
     /// That nothing changed, if the signature of what is published is young.
     fn young(&self, settings: &Settings, now: Now) -> Option<Published> {
-        let head = self.head.as_ref()?;
+        let head = self.head.as_ref().filter(|_| self.spoilt.is_empty())?;
         let age = now.seconds() - head.date;
         (age < RESIGN_AFTER.min(settings.valid_for / 2)).then_some(Published::NothingChanged {
             generation: head.generation,
@@ -406,7 +412,7 @@ impl Repository<'_> {
             };
             differs(&root.join(filename), record.size, &record.sha256)
         }));
-        if let Err(damage) = repair::check_pool(root, &generation.manifest) {
+        if let Err(damage) = repair::check_pool(root, &generation.manifest, |_| false) {
             wrong.push(damage.message);
         }
         for suite in &generation.suites {

@@ -5,20 +5,31 @@ use super::collect::{References, remove_pool_file, remove_tree};
 use super::manifest::Manifest;
 use super::{generation, store};
 use crate::diagnostics::{Diagnostic, rules};
+use rayon::prelude::*;
 use std::io::ErrorKind;
 use std::path::Path;
 
 /// There from before the first byte of a publish until after its last.
 pub const MARKER: &str = ".unfinished";
 
+/// What the marker says: a file of this name that says something else is somebody else's.
+const MARKER_TEXT: &str = "debrole publishes here: what no manifest names is removed by the next build\n";
+
+/// Whether there is a marker of ours.
 pub fn is_unfinished(root: &Path) -> bool {
-    std::fs::symlink_metadata(root.join(MARKER)).is_ok()
+    let path = root.join(MARKER);
+    std::fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_file() && meta.len() == MARKER_TEXT.len() as u64)
+        && std::fs::read(&path).is_ok_and(|bytes| bytes == MARKER_TEXT.as_bytes())
 }
 
-/// Says that a publish is under way.
+/// Says that a publish is under way. The marker is never there without its text.
 pub fn begin(root: &Path) -> Result<(), Diagnostic> {
     let path = root.join(MARKER);
-    std::fs::File::create(&path).map(drop).map_err(|e| store::failed("write", &path, &e))
+    let temporary = root.join(format!("{}unfinished", store::TEMPORARY));
+    std::fs::write(&temporary, MARKER_TEXT)
+        .and_then(|()| std::fs::rename(&temporary, &path))
+        .inspect_err(|_| drop(std::fs::remove_file(&temporary)))
+        .map_err(|e| store::failed("write", &path, &e))
 }
 
 /// Says that it is through.
@@ -29,6 +40,14 @@ pub fn end(root: &Path) -> Result<(), Diagnostic> {
 /// Refuses a directory in which nothing is published, but which has files where ours would be: somebody else's, or a
 /// repository that has lost its `dists`. To clean up after a failed publish would remove them.
 pub fn refuse_foreign(root: &Path) -> Result<(), Diagnostic> {
+    let marker = root.join(MARKER);
+    if std::fs::symlink_metadata(&marker).is_ok() && !is_unfinished(root) {
+        return Err(Diagnostic::new(
+            &rules::not_our_repository::RULE,
+            format!("{} is not the mark that debrole makes while it publishes", marker.display()),
+        )
+        .help("Name an empty or new output directory with --out."));
+    }
     for name in ["pool", store::BY_HASH, generation::GENERATIONS] {
         let path = root.join(name);
         if holds_files(&path)? {
@@ -118,14 +137,26 @@ fn names(directory: &Path) -> Result<Vec<String>, Diagnostic> {
     Ok(found)
 }
 
-/// That every file of the package set is there with its size.
-pub fn check_pool(root: &Path, head: &Manifest) -> Result<(), Diagnostic> {
+/// That every file of the package set is there with its size; and with its content, where `hash` says so of what the
+/// file system knows of it.
+pub fn check_pool(
+    root: &Path,
+    head: &Manifest,
+    hash: impl Fn(&std::fs::Metadata) -> bool + Sync,
+) -> Result<(), Diagnostic> {
     let wrong: Vec<String> = head
         .packages
-        .iter()
+        .par_iter()
         .filter_map(|record| match std::fs::metadata(root.join(&record.filename)) {
-            Ok(meta) if meta.len() == record.size => None,
-            Ok(meta) => Some(format!("{} has {} bytes, {} were published", record.filename, meta.len(), record.size)),
+            Ok(meta) if meta.len() != record.size => {
+                Some(format!("{} has {} bytes, {} were published", record.filename, meta.len(), record.size))
+            }
+            Ok(meta) if hash(&meta) => match std::fs::read(root.join(&record.filename)) {
+                Ok(bytes) if store::sha256(&bytes) == record.sha256 => None,
+                Ok(_) => Some(format!("{} has other contents than were published", record.filename)),
+                Err(e) => Some(format!("{}: {e}", record.filename)),
+            },
+            Ok(_) => None,
             Err(e) => Some(format!("{}: {e}", record.filename)),
         })
         .collect();

@@ -393,8 +393,9 @@ fn a_full_disk_keeps_the_old_repository() {
     let out = mount.path().join("out");
     publish(&out, package_set(0, 3), &key.signer, Now::Supplied(T));
     let before = paths(&out);
-    let attempt =
-        |publication| Repository::open(&out, Open { wait: false, events: &silent }).unwrap().publish(publication);
+    let attempt = |publication| {
+        Repository::open(&out, Open { keys: None, wait: false, events: &silent }).unwrap().publish(publication)
+    };
     // Too large by itself: said before anything is written.
     let mut large = publication(&out, package_set(1, 3), &key.signer, Now::Supplied(T + 1));
     let incompressible: String = (0..40_000u32).map(|i| sha256(&i.to_le_bytes())).collect();
@@ -455,7 +456,7 @@ fn two_builds_at_once() {
     let fleet = Fleet::new();
     let out = fleet.dir.path().join("out");
     std::fs::create_dir_all(&out).unwrap();
-    let held = Repository::open(&out, Open { wait: false, events: &silent }).unwrap();
+    let held = Repository::open(&out, Open { keys: None, wait: false, events: &silent }).unwrap();
     let refused = fleet.build(&out, T, None);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(refused.status.code(), Some(2), "{said}");

@@ -121,7 +121,7 @@ pub fn publication<'a>(
 }
 
 pub fn open(out: &Path) -> Repository<'static> {
-    Repository::open(out, Open { wait: false, events: &silent }).unwrap()
+    Repository::open(out, Open { keys: None, wait: false, events: &silent }).unwrap()
 }
 
 /// Opens, publishes the set, closes.

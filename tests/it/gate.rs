@@ -131,7 +131,7 @@ impl Site {
     ) -> Result<Published, Vec<Diagnostic>> {
         let (model, plans) = self.compile();
         let out = self.out();
-        let mut repository = Repository::open(&out, Open { wait: false, events: &crate::fleet::silent })?;
+        let mut repository = Repository::open(&out, Open { keys: None, wait: false, events: &crate::fleet::silent })?;
         let new = Mutex::new(BTreeMap::new());
         let input = Input {
             model: &model,

@@ -11,6 +11,7 @@ mod gate;
 mod lower;
 mod machine;
 mod packages;
+mod program;
 mod publish;
 mod readers;
 mod relation;

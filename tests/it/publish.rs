@@ -283,14 +283,15 @@ fn one_build_at_a_time() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path();
     let first = open(out);
-    let held = Repository::open(out, Open { wait: false, events: &|_| {} }).unwrap_err();
+    let held = Repository::open(out, Open { keys: None, wait: false, events: &|_| {} }).unwrap_err();
     assert_eq!(codes(&held), ["lock-held"]);
     assert!(held[0].message.contains(&format!("process {}", std::process::id())), "{}", held[0].message);
 
     let events: Mutex<Vec<Event>> = Mutex::default();
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| {
-            Repository::open(out, Open { wait: true, events: &|event| events.lock().unwrap().push(event) }).map(drop)
+            Repository::open(out, Open { keys: None, wait: true, events: &|event| events.lock().unwrap().push(event) })
+                .map(drop)
         });
         while events.lock().unwrap().is_empty() {
             std::thread::sleep(std::time::Duration::from_millis(5));
@@ -307,7 +308,7 @@ fn other_peoples_directories_and_damage_are_told() {
     let dir = tempfile::tempdir().unwrap();
     let foreign = dir.path().join("foreign");
     std::fs::create_dir_all(foreign.join("dists/stable")).unwrap();
-    let try_open = |out: &Path| Repository::open(out, Open { wait: false, events: &|_| {} }).map(drop);
+    let try_open = |out: &Path| Repository::open(out, Open { keys: None, wait: false, events: &|_| {} }).map(drop);
     assert_eq!(codes(&try_open(&foreign).unwrap_err()), ["not-our-repository"]);
 
     let out = dir.path().join("out");
@@ -332,7 +333,7 @@ fn other_peoples_directories_and_damage_are_told() {
 fn an_output_directory_that_can_not_be_made() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("file"), "").unwrap();
-    let options = || Open { wait: false, events: &crate::fleet::silent };
+    let options = || Open { keys: None, wait: false, events: &crate::fleet::silent };
     let refused = Repository::open(&dir.path().join("file/out"), options()).map(|_| ()).unwrap_err();
     assert_eq!(codes(&refused), ["repository-unwritable"]);
     assert!(Repository::open(&dir.path().join("out"), options()).is_ok());
@@ -341,7 +342,7 @@ fn an_output_directory_that_can_not_be_made() {
 #[test]
 fn what_lies_where_ours_would_be_is_not_touched() {
     let dir = tempfile::tempdir().unwrap();
-    let options = || Open { wait: false, events: &|_| {} };
+    let options = || Open { keys: None, wait: false, events: &|_| {} };
     for name in ["pool/x/thesis.deb", "generations/5/Release", "by-hash/SHA256/x"] {
         let out = dir.path().join(name.replace('/', "-"));
         let file = out.join(name);
@@ -353,4 +354,40 @@ fn what_lies_where_ours_would_be_is_not_touched() {
         std::fs::remove_file(&file).unwrap();
         assert!(Repository::open(&out, options()).is_ok(), "empty directories are left by a first publish that failed");
     }
+}
+
+#[test]
+fn a_mark_that_is_not_ours_gives_no_leave_to_clean_up() {
+    let options = || Open { keys: None, wait: false, events: &|_| {} };
+    for (kind, text) in [("empty", ""), ("text", "half a download"), ("folder", "")] {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path();
+        match kind {
+            "folder" => std::fs::create_dir(out.join(".unfinished")).unwrap(),
+            _ => std::fs::write(out.join(".unfinished"), text).unwrap(),
+        }
+        for file in ["pool/x/thesis.deb", "by-hash/SHA256/x", ".tmp-notes"] {
+            let path = out.join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "mine").unwrap();
+        }
+        let before = snapshot(out);
+        let refused = Repository::open(out, options()).map(drop).unwrap_err();
+        assert_eq!(codes(&refused), ["not-our-repository"], "{kind}");
+        let mut after = snapshot(out);
+        after.remove(".lock");
+        assert_eq!(after, before, "{kind}");
+    }
+}
+
+#[test]
+fn the_first_publish_that_was_cut_short_is_cleaned_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path();
+    drop(open(out));
+    debrole::repo::repair::begin(out).unwrap();
+    std::fs::create_dir_all(out.join("pool/x")).unwrap();
+    std::fs::write(out.join("pool/x/x_1_all.deb"), "half").unwrap();
+    drop(open(out));
+    assert!(!out.join("pool/x/x_1_all.deb").exists() && !out.join(".unfinished").exists());
 }

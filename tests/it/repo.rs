@@ -101,7 +101,7 @@ fn suites() -> Vec<debrole::names::Codename> {
 }
 
 fn fill(out: &Path, uri: &str, keys: &[u8]) -> Result<Found, Vec<Diagnostic>> {
-    Repository::open(out, Open { wait: false, events: &silent }).unwrap().fill(uri, keys, &suites())
+    Repository::open(out, Open { keys: None, wait: false, events: &silent }).unwrap().fill(uri, keys, &suites())
 }
 
 /// What a client can see: everything but the lock, times of directories and links, and generations gone by.

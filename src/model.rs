@@ -39,6 +39,8 @@ pub struct Fleet {
     pub releases: Vec<Release>,
     /// How long after its signature a Release file is valid, in seconds.
     pub valid_for: u64,
+    /// How often machines ask for what is new.
+    pub refresh: Refresh,
     /// Full fingerprint of the archive's primary key, upper case hex, where the tree pins one.
     pub key: Option<Spanned<String>>,
     /// `fleet.NAME` in templates.
@@ -47,6 +49,22 @@ pub struct Fleet {
     pub host_values: Values,
     /// Where debrole.toml begins: for what has no better place.
     pub span: Span,
+}
+
+/// The longest time, in seconds, after which a machine has what was published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refresh {
+    /// The keyring and the access packages.
+    pub keyring: u64,
+    /// All packages.
+    pub roles: u64,
+}
+
+impl Default for Refresh {
+    /// 10 minutes and 4 hours.
+    fn default() -> Refresh {
+        Refresh { keyring: 600, roles: 14_400 }
+    }
 }
 
 /// A Debian release that the fleet runs.

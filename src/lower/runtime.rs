@@ -2,7 +2,7 @@
 
 use super::role::Variants;
 use crate::deb::gzip;
-use crate::model::Model;
+use crate::model::{Model, Refresh};
 use crate::names::{MachinePath, PackageName};
 use crate::plan::{Claim, ClaimKind, ControlMember, DebContent, Entry, PackageKind, PackagePlan};
 use crate::relation::{Relation, RelationField};
@@ -38,9 +38,13 @@ pub const SCRIPT: &str = concat!(
     "\n",
     include_str!("runtime/verify.sh"),
     "\n",
+    include_str!("runtime/refresh.sh"),
+    "\n",
     include_str!("runtime/main.sh"),
 );
 const MANUAL: &str = include_str!("runtime/pg-runtime.8");
+const SERVICE: &str = include_str!("runtime/refresh.service");
+const TIMER: &str = include_str!("runtime/refresh.timer");
 const CONTROL: [(ControlMember, &str); 4] = [
     (ControlMember::Postinst, include_str!("runtime/postinst")),
     (ControlMember::Prerm, include_str!("runtime/prerm")),
@@ -62,7 +66,7 @@ pub fn lower(model: &Model) -> PackagePlan {
 {package}: uses-dpkg-database-directly
 "
     );
-    let entries = BTreeMap::from([
+    let mut entries = BTreeMap::from([
         (path(format!("/usr/sbin/{package}")), Entry::File { mode: 0o755, bytes: set(SCRIPT).into_bytes().into() }),
         (path(format!("/usr/share/man/man8/{package}.8.gz")), Entry::File { mode: 0o644, bytes: manual.into() }),
         (
@@ -70,6 +74,10 @@ pub fn lower(model: &Model) -> PackagePlan {
             Entry::File { mode: 0o644, bytes: overrides.into_bytes().into() },
         ),
     ]);
+    for (unit, text) in refresh_units(&fleet.refresh) {
+        let path = path(format!("/usr/lib/systemd/system/{prefix}-{unit}"));
+        entries.insert(path, Entry::File { mode: 0o644, bytes: set(&text).into_bytes().into() });
+    }
     // unshare and flock are util-linux's, deb-systemd-helper is init-system-helpers': both are Essential.
     let mount = PackageName::parse("mount").expect("a package's name");
     let deb = DebContent {
@@ -100,4 +108,39 @@ pub fn lower(model: &Model) -> PackagePlan {
         variants.add(&release.codename, deb.clone(), claims);
     }
     variants.into_plan(package, PackageKind::Runtime, None)
+}
+
+/// The units that call `refresh`, without the prefix in their names. Each period is the longest time from one run to
+/// the next: three quarters of it are fixed, the rest is drawn anew each time, so that the fleet stays spread.
+fn refresh_units(refresh: &Refresh) -> Vec<(&'static str, String)> {
+    let service = |scope: &str, what: &str, wait: u64| {
+        SERVICE.replace("@SCOPE@", scope).replace("@WAIT@", &wait.to_string()).replace("all packages", what)
+    };
+    let timer = |what: &str, seconds: u64| {
+        TIMER
+            .replace("@EVERY@", &period(seconds))
+            .replace("@FIRST@", &(seconds / 16).to_string())
+            .replace("@NEXT@", &(seconds - seconds / 4 - seconds / 16).to_string())
+            .replace("@SPREAD@", &(seconds / 4).to_string())
+            .replace("@ACCURACY@", &(seconds / 16).min(60).to_string())
+            .replace("all packages", what)
+    };
+    const KEYRING: &str = "the keyring and access packages";
+    const ALL: &str = "all packages";
+    // No longer than until about the next firing; a person at apt is rarely there for longer than twenty minutes.
+    let wait = |seconds: u64| (seconds / 2).min(1200);
+    vec![
+        ("refresh-keyring.service", service("--keyring", KEYRING, wait(refresh.keyring))),
+        ("refresh-keyring.timer", timer(KEYRING, refresh.keyring)),
+        ("refresh.service", service("--all", ALL, wait(refresh.roles))),
+        ("refresh.timer", timer(ALL, refresh.roles)),
+    ]
+}
+
+/// Seconds in the largest unit that divides them.
+fn period(seconds: u64) -> String {
+    let units = [(86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
+    let (size, name) = units.into_iter().find(|(size, _)| seconds % size == 0).unwrap_or((1, "second"));
+    let count = seconds / size;
+    format!("{count} {name}{}", if count == 1 { "" } else { "s" })
 }

@@ -3,11 +3,12 @@
 use super::text::{duplicates, one_line};
 use super::values;
 use crate::diagnostics::{Diagnostic, rules};
-use crate::model::{ArchiveSource, Fleet, Release};
+use crate::model::{ArchiveSource, Fleet, Refresh, Release};
 use crate::names::{Architecture, Codename, Prefix};
 use crate::schema::{self, Text, Texts, ast};
 use crate::source::Spanned;
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 /// What could be made of debrole.toml, whole or in part.
 pub struct Resolved {
@@ -44,6 +45,8 @@ const ARCHITECTURES: &[&str] = &[
 ];
 const MIRROR: &str = "http://deb.debian.org/debian";
 const SECURITY: &str = "http://security.debian.org/debian-security";
+const MINUTE: u64 = 60;
+const HOUR: u64 = 3_600;
 const DAY: u64 = 86_400;
 
 pub fn resolve(ast: &ast::Debrole, out: &mut Vec<Diagnostic>) -> Resolved {
@@ -92,8 +95,9 @@ pub fn resolve(ast: &ast::Debrole, out: &mut Vec<Diagnostic>) -> Resolved {
     let architectures = fleet.architectures.as_ref().and_then(|list| architectures(list, out));
     let valid_for = match &fleet.valid_for {
         None => Some(10 * DAY),
-        Some(text) => duration(text, out),
+        Some(text) => duration(text, &[('h', HOUR), ('d', DAY), ('w', 7 * DAY)], DAY..=90 * DAY, "10d", out),
     };
+    let refresh = refresh(ast.refresh.as_ref().map(|schema::One(refresh)| refresh), out);
     let key = fleet.key.as_ref().map(|text| fingerprint(text, out));
     let build = || {
         Some(Fleet {
@@ -109,6 +113,7 @@ pub fn resolve(ast: &ast::Debrole, out: &mut Vec<Diagnostic>) -> Resolved {
             architectures: architectures?,
             releases,
             valid_for: valid_for?,
+            refresh: refresh?,
             key: match key {
                 Some(found) => Some(found?),
                 None => None,
@@ -415,32 +420,56 @@ fn architectures(list: &Texts, out: &mut Vec<Diagnostic>) -> Option<BTreeSet<Arc
     valid.then_some(set)
 }
 
-fn duration(text: &Text, out: &mut Vec<Diagnostic>) -> Option<u64> {
-    let value = text.value.as_str();
-    let unit = match value.chars().last() {
-        Some('h') => Some(3600),
-        Some('d') => Some(DAY),
-        Some('w') => Some(7 * DAY),
-        _ => None,
+fn refresh(ast: Option<&ast::Refresh>, out: &mut Vec<Diagnostic>) -> Option<Refresh> {
+    const UNITS: &[(char, u64)] = &[('m', MINUTE), ('h', HOUR), ('d', DAY)];
+    let mut period = |text: Option<&Text>, default: u64, range, example| match text {
+        None => Some(default),
+        Some(text) => duration(text, UNITS, range, example, out),
     };
+    let default = Refresh::default();
+    let keyring = period(ast.and_then(|r| r.keyring.as_ref()), default.keyring, MINUTE..=DAY, "10m");
+    let roles = period(ast.and_then(|r| r.roles.as_ref()), default.roles, 5 * MINUTE..=7 * DAY, "4h");
+    Some(Refresh { keyring: keyring?, roles: roles? })
+}
+
+/// A number and a unit, as seconds.
+fn duration(
+    text: &Text,
+    units: &[(char, u64)],
+    range: RangeInclusive<u64>,
+    example: &str,
+    out: &mut Vec<Diagnostic>,
+) -> Option<u64> {
+    let value = text.value.as_str();
+    let unit = units.iter().find(|(unit, _)| value.ends_with(*unit)).map(|(_, seconds)| *seconds);
     let digits = value.get(..value.len().saturating_sub(1)).unwrap_or("");
     let number = digits.parse::<u64>().ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit()));
     let seconds = number.zip(unit).and_then(|(number, unit): (u64, u64)| number.checked_mul(unit));
-    match seconds {
-        Some(seconds) if (DAY..=90 * DAY).contains(&seconds) => Some(seconds),
-        found => {
-            let message = match found {
-                Some(_) => format!("{value} is not between 1d and 90d"),
-                None => format!("\"{}\" is not a duration", value.escape_debug()),
-            };
-            out.push(
-                Diagnostic::new(&rules::invalid_duration::RULE, message)
-                    .at(text.span, "")
-                    .help("write a number and h, d or w, such as \"10d\""),
-            );
-            None
-        }
-    }
+    let found = match seconds {
+        Some(seconds) if range.contains(&seconds) => return Some(seconds),
+        found => found,
+    };
+    // Bounds are whole numbers of a unit.
+    let spelt = |seconds: u64| {
+        let (unit, size) = units
+            .iter()
+            .rev()
+            .find(|(_, size)| seconds.is_multiple_of(*size) && seconds / size <= 90)
+            .unwrap_or(&units[0]);
+        format!("{}{unit}", seconds / size)
+    };
+    let message = match found {
+        Some(_) => format!("{value} is not between {} and {}", spelt(*range.start()), spelt(*range.end())),
+        None => format!("\"{}\" is not a duration", value.escape_debug()),
+    };
+    let names: Vec<String> = units.iter().map(|(unit, _)| unit.to_string()).collect();
+    let (last, most) = names.split_last().expect("there are units");
+    out.push(
+        Diagnostic::new(&rules::invalid_duration::RULE, message)
+            .at(text.span, "")
+            .help(format!("write a number and {} or {last}, such as \"{example}\"", most.join(", "))),
+    );
+    None
 }
 
 fn fingerprint(text: &Text, out: &mut Vec<Diagnostic>) -> Option<Spanned<String>> {

@@ -17,6 +17,8 @@ schema! {
         /// A Debian release that machines of the fleet run; one table for each, at least one. The repository gets a
         /// suite of the same name. `[release.bookworm]` alone is enough for a release of Debian.
         release: Named<Release> { required: true },
+        /// How soon machines have what is published.
+        refresh: One<Refresh>,
         /// Values that templates of every role and host read as `fleet.NAME`. Strings, numbers, booleans, lists and
         /// tables. A name is letters, digits and `_`, and is none of the keys of `[fleet]`.
         values: ValueTable { example: "{ smarthost = \"mail.example.org\" }" },
@@ -69,6 +71,28 @@ schema! {
         /// Fingerprint of the key that signs the repository: 40 hexadecimal digits; spaces don't count. Without it,
         /// the only secret key below `keys/` signs.
         key: Text { example: "\"0123 4567 89AB CDEF 0123 4567 89AB CDEF 0123 4567\"", source: "RFC 9580 5.5.4.2" },
+    }
+
+    /// How soon machines have what is published. `PREFIX-runtime` brings two timers that upgrade what a machine has of
+    /// the fleet's packages, with new dependencies from Debian and nothing else; each machine fires at times of its
+    /// own. A role that masks `PREFIX-refresh.timer` leaves upgrades to unattended-upgrades.
+    ///
+    /// ```toml
+    /// [refresh]
+    /// keyring = "10m"
+    /// roles   = "4h"
+    /// ```
+    table Refresh("[refresh]") {
+        /// The keyring package, after at most this time. A number and `m`, `h` or `d`.
+        keyring: Text {
+            default: "\"10m\"", example: "\"10m\"", pattern: "^[0-9]+[mhd]$",
+            source: "systemd.timer(5), `PREFIX-refresh-keyring.timer`; at least 1m, at most 1d"
+        },
+        /// All packages of the fleet, after at most this time.
+        roles: Text {
+            default: "\"4h\"", example: "\"4h\"", pattern: "^[0-9]+[mhd]$",
+            source: "systemd.timer(5), `PREFIX-refresh.timer`; at least 5m, at most 7d"
+        },
     }
 
     /// One Debian release.

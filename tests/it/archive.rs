@@ -209,6 +209,7 @@ impl Tree {
                 architectures: BTreeSet::from([Architecture::parse("amd64").unwrap()]),
                 releases: releases.iter().enumerate().map(release).collect(),
                 valid_for: 864_000,
+                refresh: Default::default(),
                 key: None,
                 values: BTreeMap::new(),
                 host_values: BTreeMap::new(),

@@ -6,7 +6,9 @@ Usage: @PREFIX@-runtime apply                     make this machine what its pac
        @PREFIX@-runtime withdraw PACKAGE...|--all  take back what they put here
        @PREFIX@-runtime verify                    what has changed since; exit status 1 if anything
        @PREFIX@-runtime owner PATH...             which package manages a path
-       @PREFIX@-runtime status                    what is applied, and the marks
+       @PREFIX@-runtime status                    what is applied, the marks, and how refreshes went
+       @PREFIX@-runtime refresh [--keyring|--all] [--wait SECONDS]
+                                             upgrade what this machine has of our archive, and nothing else
 END
     exit 2
 }
@@ -25,7 +27,8 @@ apply) [ $# -eq 0 ] || usage; apply ;;
 withdraw) [ $# -gt 0 ] || usage; withdraw "$@" ;;
 verify) verify ;;
 owner) owner "$@" ;;
-status) status ;;
+status) status && refresh_status ;;
+refresh) refresh "$@" ;;
 view) view ;; # by ourselves, in a mount namespace
 -h | --help) (usage) 2>&1 || exit 0 ;;
 *) usage ;;

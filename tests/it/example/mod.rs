@@ -5,3 +5,4 @@ mod changes;
 mod compiled;
 mod control;
 mod fleet;
+mod refresh;

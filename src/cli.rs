@@ -130,6 +130,9 @@ pub struct Build {
     /// The time to build at, in seconds since 1970 UTC [default: SOURCE_DATE_EPOCH, else now]
     #[arg(long, value_name = "EPOCH", env = "SOURCE_DATE_EPOCH")]
     pub time: Option<i64>,
+    /// The time may be more than a day ahead of the clock (nothing more can be published until it has come)
+    #[arg(long)]
+    pub future: bool,
     #[command(flatten)]
     pub archive_cache: ArchiveCache,
 }
@@ -206,6 +209,9 @@ pub struct KeyExport {
     /// Binary instead of ASCII armour
     #[arg(long)]
     pub binary: bool,
+    /// Write keys/*.gpg and keys/*.asc anew from keys/private, as after its expiry was changed
+    #[arg(long, conflicts_with_all = ["output", "binary"])]
+    pub renew: bool,
 }
 
 #[derive(Debug, Args)]

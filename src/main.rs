@@ -6,11 +6,22 @@ mod reporter;
 
 use clap::Parser;
 use commands::Failure;
+use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+/// `debrole help --help` asks for what `debrole help` prints, as of any other command; clap takes it for a command's
+/// name.
+fn arguments(mut all: Vec<OsString>) -> Vec<OsString> {
+    let [.., help, flag] = all.as_slice() else { return all };
+    if help == "help" && (flag == "--help" || flag == "-h") && (all.len() == 3 || all.len() == 4 && all[1] == "key") {
+        all.pop();
+    }
+    all
+}
+
 fn main() -> ExitCode {
-    let cli = match cli::Cli::try_parse() {
+    let cli = match cli::Cli::try_parse_from(arguments(std::env::args_os().collect())) {
         Ok(cli) => cli,
         Err(error) => {
             // --help and --version arrive here too: they are no errors and go to standard output.

@@ -49,6 +49,15 @@ pub struct Fleet {
     pub host_values: Values,
     /// Where debrole.toml begins: for what has no better place.
     pub span: Span,
+    pub places: FleetPlaces,
+}
+
+/// Where debrole.toml says what can't change once it is published.
+#[derive(Debug, Clone, Copy)]
+pub struct FleetPlaces {
+    pub prefix: Span,
+    pub origin: Span,
+    pub label: Span,
 }
 
 /// The longest time, in seconds, after which a machine has what was published.

@@ -69,9 +69,13 @@ impl Reporter {
         if self.is_json() {
             self.document().insert("refused".into(), why.into());
         } else {
-            let error = if self.colour { "\x1b[1;31merror\x1b[0m" } else { "error" };
-            print(&mut std::io::stderr().lock(), &format_args!("{error}: {why}"));
+            print(&mut std::io::stderr().lock(), &format_args!("{}: {why}", self.error()));
         }
+    }
+
+    /// The word that every failure begins with.
+    fn error(&self) -> &'static str {
+        if self.colour { "\x1b[1;31merror\x1b[0m" } else { "error" }
     }
 
     /// A member of the JSON document.
@@ -111,8 +115,7 @@ impl Reporter {
             return;
         }
         let mut stderr = std::io::stderr().lock();
-        let bold = |s: &str| if self.colour { format!("\x1b[1;31m{s}\x1b[0m") } else { s.to_owned() };
-        print(&mut stderr, &format_args!("{}: {error}", bold("debrole")));
+        print(&mut stderr, &format_args!("{}: {error}", self.error()));
         for cause in error.chain().skip(1) {
             print(&mut stderr, &format_args!("  because: {cause}"));
         }

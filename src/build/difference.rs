@@ -4,6 +4,7 @@
 use super::change::Difference;
 use crate::deb::read::{Contents, Found};
 use crate::deb::{self, stanza::Stanza};
+use crate::lower::description;
 use crate::lower::machine_manifest::{MachineManifest, Ownership};
 use crate::plan::{DebContent, Entry};
 use crate::relation::RelationField;
@@ -255,10 +256,13 @@ pub fn differences(old: &Snapshot, new: &Snapshot) -> Vec<Difference> {
     }
     for (name, before, after) in pairs(&old.fields, &new.fields) {
         if before != after {
-            found.push(match name.as_str() {
-                "Description" => Difference::Description,
-                _ => Difference::Field { name: name.clone() },
-            });
+            let written = |value: Option<&String>| value.map(|value| description::written(value).to_owned());
+            match name.as_str() {
+                // The rest of it says what the package does: told already, as what changed.
+                "Description" if written(before) == written(after) && !found.is_empty() => {}
+                "Description" => found.push(Difference::Description),
+                _ => found.push(Difference::Field { name: name.clone() }),
+            }
         }
     }
     found

@@ -184,7 +184,7 @@ fn check_prefix(input: &Input<'_>, wrong: &mut Vec<Diagnostic>) {
                         input.model.fleet.prefix.as_str()
                     ),
                 )
-                .at(input.model.fleet.span, "")
+                .at(input.model.fleet.places.prefix, "not what machines have")
                 .help(format!("put back `prefix = \"{prefix}\"`"))
                 .help("or publish a new repository, under another URI and into an empty directory"),
             );

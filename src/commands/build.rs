@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use debrole::archive::{self, gate::AptGate};
 use debrole::build::{self, Change, Input};
 use debrole::deb;
-use debrole::diagnostics::Diagnostic;
+use debrole::diagnostics::{Diagnostic, Label, Rule, rules};
 use debrole::lower::Keyring;
 use debrole::model::Model;
 use debrole::names::Codename;
@@ -28,8 +28,12 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
     let compiled = ManuallyDrop::new(compile(&places, reporter)?);
     let Compiled { loaded, plans, keyring } = &*compiled;
     let model = loaded.model.as_ref().ok_or(Failure::Wrong)?;
-    let now = args.time.map_or_else(|| Now::Clock(key::now()), Now::Supplied);
     let fail = |errors| fail(errors, loaded, reporter);
+    let now = match args.time {
+        None => Now::Clock(key::now()),
+        Some(time) if time - key::now() > LARGEST_LEAD && !args.future => return Err(fail(vec![too_far_ahead(time)])),
+        Some(time) => Now::Supplied(time),
+    };
 
     let busy = reporter.busy("");
     let events = |event: Event| tell(&event, &busy, reporter);
@@ -97,6 +101,23 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
     Ok(())
 }
 
+/// How far a time that was asked for may be ahead of the clock. Seconds.
+const LARGEST_LEAD: i64 = 86_400;
+
+/// What is published at a time can only be followed by what is later: one slip, and nothing more could be published
+/// until then.
+fn too_far_ahead(time: i64) -> Diagnostic {
+    Diagnostic::new(
+        &rules::clock_implausible::RULE,
+        format!(
+            "{} is more than a day after what the clock says: until then nothing more could be published",
+            when(time)
+        ),
+    )
+    .help("Correct --time (or SOURCE_DATE_EPOCH in the environment), or set the clock right.")
+    .help("If it is meant, say so: --future.")
+}
+
 /// The keyring that machines have; None before the first publish.
 fn published_keyring(repository: &Repository<'_>) -> Result<Option<Vec<u8>>, Vec<Diagnostic>> {
     let records = repository.head().map_or(&[][..], |head| &head.packages);
@@ -153,8 +174,9 @@ fn compile(places: &Places, reporter: &Reporter) -> Result<Compiled, Failure> {
     let mut loaded = load::load(places);
     let keyring = key::public(places);
     let plans = load::lower(&mut loaded, keyring.as_ref().unwrap_or(&check::placeholder_keyring()));
+    let keyring = keyring.map_err(|diagnostic| loaded.diagnostics.push(*diagnostic));
     loaded.report(reporter)?;
-    Ok(Compiled { loaded, plans, keyring: keyring? })
+    Ok(Compiled { loaded, plans, keyring: keyring.map_err(|()| Failure::Wrong)? })
 }
 
 fn settings(model: &Model) -> Settings {
@@ -168,10 +190,25 @@ fn settings(model: &Model) -> Settings {
     }
 }
 
-/// An error that points into the tree is the tree's (exit status 1); one that does not is the environment's (2).
-fn fail(errors: Vec<Diagnostic>, loaded: &Loaded, reporter: &Reporter) -> Failure {
+/// Rules whose breach is always the request's, though no file says it.
+const OF_THE_REQUEST: &[&Rule] = &[&rules::clock_implausible::RULE, &rules::not_our_repository::RULE];
+
+/// An error that points into the tree, or is one of the arguments', is exit status 1; any other is the environment's
+/// (2).
+fn fail(mut errors: Vec<Diagnostic>, loaded: &Loaded, reporter: &Reporter) -> Failure {
+    if let Some(places) = loaded.model.as_ref().map(|model| model.fleet.places) {
+        for error in &mut errors {
+            let frozen = [(&rules::origin_changed::RULE, places.origin), (&rules::label_changed::RULE, places.label)];
+            if let Some((_, span)) = frozen.into_iter().find(|(rule, _)| rule.code == error.rule.code) {
+                error.primary = Some(Label { span, text: "not what machines have".into() });
+            }
+        }
+    }
     reporter.diagnostics(&errors, &loaded.tree.sources);
-    let in_tree = errors.iter().any(|d| d.is_error() && (d.primary.is_some() || d.path.is_some()));
+    let wrong = |d: &Diagnostic| {
+        d.primary.is_some() || d.path.is_some() || OF_THE_REQUEST.iter().any(|rule| rule.code == d.rule.code)
+    };
+    let in_tree = errors.iter().any(|d| d.is_error() && wrong(d));
     if in_tree { Failure::Wrong } else { Failure::Environment(anyhow!("nothing was published")) }
 }
 

@@ -18,8 +18,8 @@ pub fn run(args: &Explain, reporter: &Reporter) -> Outcome {
         let near = rules::ALL
             .iter()
             .max_by(|a, b| strsim::jaro_winkler(a.code, code).total_cmp(&strsim::jaro_winkler(b.code, code)));
-        reporter.note(format_args!(
-            "debrole: there is no diagnostic {code:?}; the nearest is {:?} (`debrole explain` lists all)",
+        reporter.refusal(&format!(
+            "there is no diagnostic {code:?}; the nearest is {:?} (`debrole explain` lists all)",
             near.map_or("", |rule| rule.code)
         ));
         return Err(Failure::Wrong);

@@ -5,12 +5,14 @@ use super::{Failure, Outcome};
 use crate::cli::{Global, Key, KeyExport, KeyInit};
 use crate::reporter::Reporter;
 use anyhow::{Context, anyhow};
-use debrole::diagnostics::Diagnostic;
+use debrole::diagnostics::{Diagnostic, rules};
 use debrole::lower::Keyring;
 use debrole::sign::key::{self, KeyInfo};
+use debrole::sign::packets;
 use debrole::source::Sources;
 use jiff::Timestamp;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// The private key's GnuPG home.
 pub fn home(places: &Places) -> PathBuf {
@@ -18,38 +20,67 @@ pub fn home(places: &Places) -> PathBuf {
 }
 
 /// The archive's public key or keys: all `keys/*.gpg`, by name. During a rotation there are two.
-pub fn public(places: &Places) -> anyhow::Result<Keyring> {
+pub fn public(places: &Places) -> Result<Keyring, Box<Diagnostic>> {
+    let mut keyring = Keyring::default();
+    for (path, bytes) in public_files(places)? {
+        if let Some(why) = packets::unsound(&bytes) {
+            return Err(unsound(places, &path, why));
+        }
+        keyring.binary.extend(bytes);
+        keyring.armored.extend(std::fs::read(path.with_extension("asc")).unwrap_or_default());
+    }
+    Ok(keyring)
+}
+
+/// The files keys/*.gpg with what is in them, by name; at least one.
+fn public_files(places: &Places) -> Result<Vec<(PathBuf, Vec<u8>)>, Box<Diagnostic>> {
     let directory = places.root.join("keys");
-    let mut files: Vec<PathBuf> = std::fs::read_dir(&directory)
-        .with_context(|| format!("can't read {}", directory.display()))?
+    let unreadable = |path: &Path, error: std::io::Error| {
+        let shown = path.strip_prefix(&places.root).unwrap_or(path);
+        Box::new(
+            Diagnostic::new(&rules::unreadable_file::RULE, format!("{} can't be read: {error}", shown.display()))
+                .in_file(shown)
+                .help("give the user that runs debrole the right to read it"),
+        )
+    };
+    let entries = match std::fs::read_dir(&directory) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(unreadable(&directory, error)),
+        entries => entries,
+    };
+    let mut files: Vec<PathBuf> = entries
+        .into_iter()
+        .flatten()
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .filter(|path| path.extension().is_some_and(|e| e == "gpg"))
         .collect();
     files.sort();
     if files.is_empty() {
-        return Err(anyhow!(
-            "there is no public key in {} (*.gpg): make a key with `debrole key init`",
-            directory.display()
+        return Err(Box::new(
+            Diagnostic::new(&rules::key_missing::RULE, "there is no public key of the archive in keys/ (*.gpg)")
+                .in_file("keys")
+                .help("make a key with `debrole key init`, or put the archive's public key there"),
         ));
     }
-    let mut binary = Vec::new();
-    let mut armored = Vec::new();
-    for path in files {
+    let read = |path: PathBuf| {
         // Neither a pipe, which would be waited for, nor a directory.
-        let bytes = match std::fs::metadata(&path) {
-            Ok(meta) if !meta.is_file() => return Err(anyhow!("{} is not a file", path.display())),
-            _ => std::fs::read(&path).with_context(|| format!("can't read {}", path.display()))?,
-        };
-        if let Some(why) = debrole::sign::packets::unsound(&bytes) {
-            return Err(anyhow!(
-                "{} can't be given to machines: {why}. Make it anew by `debrole key export`",
-                path.display()
-            ));
+        match std::fs::metadata(&path) {
+            Ok(meta) if !meta.is_file() => Err(unsound(places, &path, "it is not a file")),
+            _ => std::fs::read(&path).map_err(|error| unreadable(&path, error)).map(|bytes| (path, bytes)),
         }
-        binary.extend(bytes);
-        armored.extend(std::fs::read(path.with_extension("asc")).unwrap_or_default());
-    }
-    Ok(Keyring { binary, armored })
+    };
+    files.into_iter().map(read).collect()
+}
+
+fn unsound(places: &Places, path: &Path, why: &str) -> Box<Diagnostic> {
+    let shown = path.strip_prefix(&places.root).unwrap_or(path);
+    Box::new(
+        Diagnostic::new(
+            &rules::keyring_unsound::RULE,
+            format!("{} can't be given to machines: {why}", shown.display()),
+        )
+        .in_file(shown)
+        .help("remove it, and write it anew with `debrole key export --renew`"),
+    )
 }
 
 pub fn run(command: &Key, global: &Global, reporter: &Reporter) -> Outcome {
@@ -93,7 +124,11 @@ pub fn init(args: &KeyInit, global: &Global, reporter: &Reporter) -> Outcome {
     write_public(&places, &made)?;
     reporter.summary(describe(&made, now()));
     reporter.summary(format_args!(
-        "The public key is in keys/archive-keyring.gpg and .asc: commit them. The private key is in {}: back it up{}",
+        "The public key is in keys/archive-keyring.gpg and .asc{}. The private key is in {}: back it up{}",
+        match ignored(&places, "keys/archive-keyring.gpg") {
+            true => " (.gitignore keeps it out of the history: right for a key to try things with; else take the line out and commit them)",
+            false => ": commit them",
+        },
         home.display(),
         match &args.offline_primary {
             Some(file) => format!("; the primary key is only in {}: take it off this machine", file.display()),
@@ -103,6 +138,14 @@ pub fn init(args: &KeyInit, global: &Global, reporter: &Reporter) -> Outcome {
     reporter.member("fingerprint", made.fingerprint());
     reporter.member("expires", made.expires());
     Ok(())
+}
+
+/// Whether git would leave the file out. False where there is no git, or no repository.
+fn ignored(places: &Places, file: &str) -> bool {
+    let mut git = Command::new("git");
+    git.arg("-C").arg(&places.root).args(["check-ignore", "-q", file]);
+    git.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    git.status().is_ok_and(|status| status.success())
 }
 
 fn write_public(places: &Places, made: &KeyInfo) -> anyhow::Result<()> {
@@ -123,7 +166,15 @@ fn show(global: &Global, reporter: &Reporter) -> Outcome {
         return Err(Failure::Wrong);
     }
     let now = now();
-    let judged: Vec<Diagnostic> = keys.iter().flat_map(|key| key.judge(now)).collect();
+    let mut judged: Vec<Diagnostic> = keys.iter().flat_map(|key| key.judge(now)).collect();
+    if let Ok(public) = public(&places) {
+        let opened = wrong(key::open_home(&home(&places)).map_err(|d| vec![*d]), reporter)?;
+        for info in &keys {
+            let own = key::export_public(&opened, &[info.fingerprint().to_owned()]);
+            let own = wrong(own.map_err(|e| vec![key::diagnostic(&e)]), reporter)?;
+            judged.extend(key::outdated(&own.binary, &public.binary));
+        }
+    }
     for key in &keys {
         reporter.result(describe(key, now));
     }
@@ -147,11 +198,43 @@ fn show(global: &Global, reporter: &Reporter) -> Outcome {
 
 fn export(args: &KeyExport, global: &Global, reporter: &Reporter) -> Outcome {
     let places = load::places(global, reporter)?;
-    let public = public(&places)?;
+    if args.renew {
+        return renew(&places, reporter);
+    }
+    let public = wrong(public(&places).map_err(|d| vec![*d]), reporter)?;
     let bytes = if args.binary { &public.binary } else { &public.armored };
     match &args.output {
         Some(path) => std::fs::write(path, bytes).with_context(|| format!("can't write {}", path.display()))?,
         None => reporter.bytes(bytes).context("can't write to standard output")?,
+    }
+    Ok(())
+}
+
+/// Writes keys/*.gpg and *.asc anew from keys/private: each key into the file that holds it alone, or the first one.
+fn renew(places: &Places, reporter: &Reporter) -> Outcome {
+    let keys = secret_keys(places, reporter)?;
+    let opened = wrong(key::open_home(&home(places)).map_err(|d| vec![*d]), reporter)?;
+    let there = public_files(places).unwrap_or_default();
+    let mut written = 0;
+    for info in &keys {
+        let public = key::export_public(&opened, &[info.fingerprint().to_owned()]);
+        let public = wrong(public.map_err(|e| vec![key::diagnostic(&e)]), reporter)?;
+        let primary = packets::first(&public.binary);
+        let same = |bytes: &[u8]| packets::primary_keys(bytes) == 1 && packets::first(bytes) == primary;
+        let path = match there.iter().find(|(_, bytes)| same(bytes)) {
+            Some((path, _)) => path.clone(),
+            None if there.is_empty() && written == 0 => places.root.join("keys/archive-keyring.gpg"),
+            None => continue,
+        };
+        for (path, bytes) in [(path.with_extension("asc"), &public.armored), (path, &public.binary)] {
+            std::fs::write(&path, bytes).with_context(|| format!("can't write {}", path.display()))?;
+            written += 1;
+            reporter.summary(format_args!("Written: {}", path.display()));
+        }
+    }
+    if written == 0 {
+        reporter.refusal("no file keys/*.gpg holds one of the keys of keys/private alone: move them away first");
+        return Err(Failure::Wrong);
     }
     Ok(())
 }

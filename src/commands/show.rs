@@ -4,6 +4,7 @@ use super::load::{self, Loaded};
 use super::{Failure, Outcome};
 use crate::cli::{self, Global};
 use crate::reporter::Reporter;
+use debrole::diagnostics::Diagnostic;
 use debrole::lower::Keyring;
 use debrole::near;
 use debrole::plan::{DebContent, Entry, PackagePlan, Variant};
@@ -14,8 +15,15 @@ pub fn run(args: &cli::Show, global: &Global, reporter: &Reporter) -> Outcome {
     let mut loaded = load::load(&places);
     let keyring = super::key::public(&places).unwrap_or(Keyring { binary: Vec::new(), armored: Vec::new() });
     let plans = load::lower(&mut loaded, &keyring);
-    loaded.report(reporter)?;
+    if loaded.has_errors() {
+        return loaded.report(reporter);
+    }
     let plan = find(&loaded, &plans, args, reporter)?;
+    // Of the warnings those about its own file; `debrole check` has all.
+    let file = plan.span.map(|span| span.file);
+    let about = |d: &Diagnostic| file.is_some() && d.primary.as_ref().map(|label| label.span.file) == file;
+    let own: Vec<Diagnostic> = loaded.diagnostics.iter().filter(|d| about(d)).cloned().collect();
+    reporter.diagnostics(&own, &loaded.tree.sources);
     let variants: Vec<&Variant> = plan
         .variants
         .iter()
@@ -23,7 +31,11 @@ pub fn run(args: &cli::Show, global: &Global, reporter: &Reporter) -> Outcome {
         .collect();
     if variants.is_empty() {
         let releases: Vec<&str> = plan.variants.iter().flat_map(|v| &v.releases).map(|r| r.as_str()).collect();
-        reporter.refusal(&format!("{} is published for {} only", plan.name, releases.join(", ")));
+        let hint = match args.release.as_ref().and_then(|r| near::nearest(r, releases.iter().copied())) {
+            Some(near) => format!(": did you mean \"{near}\"?"),
+            None => String::new(),
+        };
+        reporter.refusal(&format!("{} is published for {} only{hint}", plan.name, releases.join(", ")));
         return Err(Failure::Wrong);
     }
     if let Some(path) = &args.file {
@@ -111,7 +123,17 @@ fn text(plan: &PackagePlan, variant: &Variant, loaded: &Loaded) -> String {
                 Some((rest, hash)) if hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => rest,
                 _ => line,
             };
-            let _ = writeln!(out, "    {line}");
+            let _ = match line.strip_prefix("host-bound ") {
+                Some(path) => writeln!(
+                    out,
+                    "    host-bound {path}: comes with each machine's own package, its services wait for it \
+                     (`debrole show HOST --file {path}`)"
+                ),
+                None => writeln!(out, "    {line}"),
+            };
+        }
+        if root.is_some_and(|root| deb.entries.contains_key(format!("{root}/teardown").as_str())) {
+            let _ = writeln!(out, "    teardown (when the package is removed)");
         }
     }
     if !deb.scripts.is_empty() {

@@ -47,12 +47,27 @@ pub fn of(own: &str, opening: String, content: &Content, manifest: &MachineManif
     paragraphs.push(sentences.join(" "));
     if !manifest.host_bound.is_empty() {
         paragraphs.push(format!(
-            "The machine's own package must provide {}: until it is installed, the services are held.",
+            "{HOST_BOUND} {}: until it is installed, the services are held.",
             list(texts(manifest.host_bound.iter()))
         ));
     }
-    paragraphs.push("Removing this package puts back what was there before it.".into());
+    paragraphs.push(LAST.into());
     paragraphs.join("\n\n")
+}
+
+const HOST_BOUND: &str = "The machine's own package must provide";
+const LAST: &str = "Removing this package puts back what was there before it.";
+
+/// Of a Description as it stands in a control file what people wrote: the synopsis and their own paragraphs, without
+/// those that [`of`] makes.
+pub fn written(description: &str) -> &str {
+    let Some((rest, _)) = description.rsplit_once("\n .\n").filter(|(_, last)| last.trim() == LAST) else {
+        return description;
+    };
+    let bound = rest.rsplit_once("\n .\n").filter(|(_, last)| last.trim_start().starts_with(HOST_BOUND));
+    let rest = bound.map_or(rest, |(rest, _)| rest);
+    // The generated sentences: the last paragraph that is left, or all below the synopsis.
+    rest.rsplit_once("\n .\n").or_else(|| rest.split_once('\n')).map_or(rest, |(written, _)| written)
 }
 
 /// Whether the path is one that [`super::content`] makes from a table: its name has the package's.

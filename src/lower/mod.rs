@@ -3,7 +3,7 @@
 
 pub mod claims;
 mod content;
-mod description;
+pub mod description;
 mod host;
 mod keyring;
 pub mod machine_manifest;

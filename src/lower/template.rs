@@ -45,6 +45,35 @@ fn too_deep(text: &str) -> bool {
         || text.len() > MOST_BRANCHES && text.matches("elif").count() > MOST_BRANCHES
 }
 
+/// Statements that have an end of their own.
+const BLOCKS: &[&str] = &["autoescape", "block", "call", "filter", "for", "if", "macro", "raw", "set", "with"];
+
+/// The last statement that is never ended, and the place of its tag.
+fn unclosed(text: &str) -> Option<(&str, std::ops::Range<usize>)> {
+    let mut open: Vec<(&str, std::ops::Range<usize>)> = Vec::new();
+    for (at, _) in text.match_indices("{%") {
+        let inner = text[at + 2..].trim_start_matches(['-', '+']).trim_start();
+        let word = inner.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or("");
+        // A tag that is not closed itself is the parser's to tell.
+        let Some(end) = text[at..].find("%}").map(|length| at + length + 2) else { break };
+        if open.last().is_some_and(|(block, _)| *block == "raw") && word != "endraw" {
+            continue;
+        }
+        match word.strip_prefix("end") {
+            Some(ended) => {
+                if open.last().is_some_and(|(block, _)| *block == ended) {
+                    open.pop();
+                }
+            }
+            // `set x = 1` has no end, `set x` has.
+            None if word == "set" && text[at..end].contains('=') => {}
+            None if BLOCKS.contains(&word) => open.push((word, at..end)),
+            None => {}
+        }
+    }
+    open.pop()
+}
+
 /// The parser calls itself for each operator of a chain and each branch.
 fn with_deep_stack<T: Send>(text: &str, work: impl FnOnce() -> T + Send) -> T {
     if text.len() <= SHALLOW || !(text.contains("{{") || text.contains("{%")) {
@@ -141,12 +170,25 @@ impl<'m> Engine<'m> {
             Ok(compiled) => Ok(Compiled { template: compiled, span: template.span }),
             Err(error) => {
                 let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
-                let place = place(template.span, &template.value, error.range());
-                Err(Box::new(
-                    Diagnostic::new(&rules::template_syntax::RULE, format!("the template can't be read: {what}"))
-                        .at(place, what)
-                        .help("write a literal \"{{\", \"{%\" or \"{#\" as {{ \"{{\" }}, or put the text between {% raw %} and {% endraw %}"),
-                ))
+                let at = |range| place(template.span, &template.value, range);
+                let message = format!("the template can't be read: {what}");
+                let diagnostic = Diagnostic::new(&rules::template_syntax::RULE, message).at(at(error.range()), &what);
+                Err(Box::new(match unclosed(&template.value) {
+                    Some((block, range)) if what.starts_with("unexpected end of input") || what == "unexpected end of raw block" => diagnostic
+                        .also(at(Some(range)), "opened here")
+                        .help(format!("write the {{% end{block} %}} that is missing")),
+                    _ if what.starts_with("unexpected end of input") => {
+                        diagnostic.help("close the tag: {{ … }}, {% … %}")
+                    }
+                    _ if what == "unexpected end of comment" => diagnostic.help("close the comment: {# … #}"),
+                    _ if what == "unexpected end of string" => diagnostic.help("close the string"),
+                    _ if ["end", "else", "elif"].iter().any(|s| what.starts_with(&format!("unknown statement {s}"))) => {
+                        diagnostic.help("nothing that it belongs to is open here: {% if %} ends in {% endif %}, {% for %} in {% endfor %}")
+                    }
+                    _ => diagnostic.help(
+                        "write a literal \"{{\", \"{%\" or \"{#\" as {{ \"{{\" }}, or put the text between {% raw %} and {% endraw %}",
+                    ),
+                }))
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Generations: each publish is a directory of its own, and `dists` names the current one.
 
 use super::manifest::{FORMAT, Manifest};
-use super::{damaged_manifest, store};
+use super::{damaged_manifest, repair, store};
 use crate::diagnostics::{Diagnostic, rules};
 use crate::names::Codename;
 use crate::plan::PackageKind;
@@ -20,6 +20,7 @@ pub fn path(number: u64) -> String {
 
 /// The number of the current generation; None before the first commit.
 fn current(root: &Path) -> Result<Option<u64>, Diagnostic> {
+    repair::refuse_no_directory(root)?;
     let dists = root.join(DISTS);
     match std::fs::symlink_metadata(&dists) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),

@@ -120,6 +120,7 @@ impl<'a> Repository<'a> {
     /// `repository-unwritable`.
     pub fn open(root: &Path, options: Open<'a>) -> Result<Repository<'a>, Vec<Diagnostic>> {
         let one = |d: Diagnostic| vec![d];
+        repair::refuse_no_directory(root).map_err(one)?;
         std::fs::create_dir_all(root).map_err(|e| one(store::failed("make", root, &e)))?;
         let root = root.canonicalize().map_err(|e| one(store::failed("open", root, &e)))?;
         let lock = Lock::take(&root, options.wait, options.events).map_err(one)?;

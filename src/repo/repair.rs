@@ -37,6 +37,18 @@ pub fn end(root: &Path) -> Result<(), Diagnostic> {
     store::remove(&root.join(MARKER)).map(drop)
 }
 
+/// Refuses what is there and is no directory: a file, or a symlink that leads nowhere.
+pub fn refuse_no_directory(root: &Path) -> Result<(), Diagnostic> {
+    let what = match (std::fs::metadata(root), std::fs::read_link(root)) {
+        (Ok(meta), _) if meta.is_dir() => return Ok(()),
+        (Err(_), Ok(target)) => format!("a symlink to {}, where there is no directory", target.display()),
+        (Ok(_), _) => "not a directory".to_owned(),
+        (Err(_), Err(_)) => return Ok(()),
+    };
+    Err(Diagnostic::new(&rules::not_our_repository::RULE, format!("the output directory {} is {what}", root.display()))
+        .help("Name an empty or new directory with --out, or move away what is there."))
+}
+
 /// Refuses a directory in which nothing is published, but which has files where ours would be: somebody else's, or a
 /// repository that has lost its `dists`. To clean up after a failed publish would remove them.
 pub fn refuse_foreign(root: &Path) -> Result<(), Diagnostic> {

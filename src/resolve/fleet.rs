@@ -3,7 +3,7 @@
 use super::text::{duplicates, one_line};
 use super::values;
 use crate::diagnostics::{Diagnostic, rules};
-use crate::model::{ArchiveSource, Fleet, Refresh, Release};
+use crate::model::{ArchiveSource, Fleet, FleetPlaces, Refresh, Release};
 use crate::names::{Architecture, Codename, Prefix};
 use crate::schema::{self, Text, Texts, ast};
 use crate::source::Spanned;
@@ -121,6 +121,7 @@ pub fn resolve(ast: &ast::Debrole, out: &mut Vec<Diagnostic>) -> Resolved {
             values: fleet_values,
             host_values,
             span: ast.span,
+            places: FleetPlaces { prefix: fleet.prefix.as_ref()?.span, origin: origin?.span, label: label?.span },
         })
     };
     let built = build();

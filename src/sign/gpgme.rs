@@ -31,6 +31,7 @@ impl GpgSigner {
     }
 
     fn context(&self) -> Result<InUse, SignError> {
+        self.home.start_agent();
         let mut context = self.home.context()?;
         let keys = match self.keys.get() {
             Some(keys) => keys,

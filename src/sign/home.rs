@@ -5,12 +5,13 @@ use super::SignError;
 use gpgme::{Context, Protocol};
 use std::cell::RefCell;
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, symlink};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub struct Home {
     /// Holds the symlink; removed on drop.
     _link: Option<tempfile::TempDir>,
     agent_was_there: bool,
+    /// The agent that we started, held by a program that ends with us.
+    agent: OnceLock<Option<Leash>>,
     /// Tells homes apart, also one that was made where another had been.
     id: u64,
 }
@@ -69,7 +72,14 @@ impl Home {
             (real.clone(), None)
         };
         let agent_was_there = UnixStream::connect(short.join("S.gpg-agent")).is_ok();
-        Ok(Home { real, short, _link: link, agent_was_there, id: NEXT.fetch_add(1, Ordering::Relaxed) })
+        Ok(Home {
+            real,
+            short,
+            _link: link,
+            agent_was_there,
+            agent: OnceLock::new(),
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+        })
     }
 
     /// Where it really is.
@@ -105,6 +115,12 @@ impl Home {
         Ok(InUse { context: Some(context), home: self.id })
     }
 
+    /// Starts an agent for this home, unless one is there. gpg would start one by itself, but that one would stay when
+    /// debrole is killed.
+    pub(super) fn start_agent(&self) {
+        self.agent.get_or_init(|| if self.agent_was_there { None } else { Leash::start(&self.short).ok() });
+    }
+
     /// Ends the agent that works in this home, by its own protocol (what `gpgconf --kill` does by way of three
     /// programs).
     fn end_agent(&self) {
@@ -135,6 +151,35 @@ impl Home {
 impl fmt::Debug for Home {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Home").field("path", &self.real).finish_non_exhaustive()
+    }
+}
+
+/// A program that waits for the end of its input, which comes when debrole ends in whatever way: gpg-agent becomes it
+/// and leaves the agent running, which looks every few seconds whether it is still there (gpg-agent(1), --daemon with
+/// a command line).
+struct Leash(Child);
+
+impl Leash {
+    fn start(home: &Path) -> io::Result<Leash> {
+        let mut child = Command::new("gpg-agent")
+            .arg("--homedir")
+            .arg(home)
+            .args(["--quiet", "--daemon", "--", "sh", "-c", "echo; exec cat >/dev/null"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        // It speaks once the agent listens; or ends at once, where there is no agent after all.
+        let mut ready = [0];
+        let _ = child.stdout.take().map(|mut out| out.read(&mut ready));
+        Ok(Leash(child))
+    }
+}
+
+impl Drop for Leash {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
     }
 }
 

@@ -190,6 +190,7 @@ fn weakness(subkey: &gpgme::Subkey<'_>) -> Option<String> {
 
 /// The keys of a home that have a secret part in it, sorted by fingerprint.
 pub fn secret_keys(home: &Home) -> Result<Vec<KeyInfo>, SignError> {
+    home.start_agent();
     let mut context = home.context()?;
     let keys: Vec<gpgme::Key> =
         context.secret_keys().map_err(|e| failed("The keys can't be listed", e))?.filter_map(Result::ok).collect();
@@ -342,9 +343,15 @@ pub fn judge_keyring(
                 format!("keys/*.gpg does not hold the key {names}, with all its subkeys, that signs"),
             )
             .in_file("keys")
-            .help("debrole key export keys/archive-keyring.gpg")
+            .help(
+                "debrole key export --renew, after moving away what is in keys/*.gpg (but for the keys of a rotation)",
+            )
             .note("No machine could read an archive that is signed with a key that its keyring lacks."),
         ]);
+    }
+    let outdated = outdated(&key, keyring);
+    if !outdated.is_empty() {
+        return Err(outdated);
     }
     let known = published.is_none_or(|published| packets::holds(published, &key));
     // One that signed before and was not in the keyring even then: to mend that is what the build is for.
@@ -364,6 +371,35 @@ pub fn judge_keyring(
         .help("Put the old key back into keys/private (and name it: `key` under [fleet]), keep both public keys in keys/*.gpg, and build; sign with the new key when all machines have that keyring.")
         .help("If the old key is lost, every machine has to join anew: publish into an empty directory with --first-publish."),
     ])
+}
+
+/// Where a public key in `keyring`, which machines get, says another expiry than the secret key's home (`own`: its
+/// public half, binary). Extended in one place, it has to arrive in the other.
+pub fn outdated(own: &[u8], keyring: &[u8]) -> Vec<Diagnostic> {
+    let public = packets::expiries(keyring);
+    let when = |expires: Option<i64>| expires.map_or("never".to_owned(), |at| format!("on {}", date(at)));
+    let differing = packets::expiries(own).into_iter().filter_map(|(part, here)| {
+        let there = *public.get(part)?;
+        (here != there).then_some((here, there))
+    });
+    let told = differing.map(|(here, there)| {
+        let later_here = here.unwrap_or(i64::MAX) > there.unwrap_or(i64::MAX);
+        Diagnostic::new(
+            &rules::keyring_outdated::RULE,
+            format!(
+                "by keys/*.gpg the archive key expires {}, by the home of its secret half {}",
+                when(there),
+                when(here)
+            ),
+        )
+        .in_file("keys")
+        .help(match later_here {
+            true => "debrole key export --renew",
+            false => "gpg --homedir keys/private --import keys/archive-keyring.gpg",
+        })
+        .note("Machines go by what they get from keys/*.gpg; debrole judges the key by its home.")
+    });
+    told.collect()
 }
 
 /// A failure of GnuPG as a diagnostic.
@@ -436,6 +472,7 @@ pub fn init(request: &Init) -> Result<KeyInfo, Vec<Diagnostic>> {
 }
 
 fn make(home: &Home, request: &Init) -> Result<KeyInfo, SignError> {
+    home.start_agent();
     let mut context = home.context()?;
     let lasts = Duration::from_secs(u64::from(request.days) * DAY as u64);
     let silent = if request.passphrase { CreateKeyFlags::empty() } else { CreateKeyFlags::NOPASSWD };

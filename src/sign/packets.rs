@@ -1,7 +1,7 @@
 //! What a public key's packets say and GnuPG's key listing leaves out: with which digests it binds its own user ids
 //! and subkeys (RFC 9580). apt of trixie rejects a key whose self-signatures use SHA-1.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The parts of a public key whose newest self-signature uses a broken digest, such as `user id "x"`, with the
 /// digest's name. Empty for a sound key. `key` is a binary transferable public key; what can't be read is passed over
@@ -43,6 +43,29 @@ pub fn weak_bindings(key: &[u8]) -> Vec<String> {
             Some(format!("{} ({digest})", part.what))
         })
         .collect()
+}
+
+/// When each key and subkey of a binary keyring expires, by its packet: seconds since 1970 UTC, None for never. Those
+/// that say nothing of themselves are left out.
+pub fn expiries(keyring: &[u8]) -> BTreeMap<&[u8], Option<i64>> {
+    let mut found: BTreeMap<&[u8], Option<i64>> = BTreeMap::new();
+    let mut newest: BTreeMap<&[u8], u32> = BTreeMap::new();
+    let mut part: Option<&[u8]> = None;
+    for packet in Packets(keyring) {
+        if matches!(packet.tag, TAG_PUBLIC_KEY | TAG_PUBLIC_SUBKEY) {
+            part = Some(packet.body);
+        } else if packet.tag == TAG_SIGNATURE
+            && let Some(part) = part
+            && let Some(created) = part.get(1..5).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes)
+            && let Some(signature) = Signature::read(packet.body).filter(|s| s.own && s.binds())
+            && newest.get(part).is_none_or(|known| *known <= signature.created)
+        {
+            newest.insert(part, signature.created);
+            let expires = i64::from(created) + i64::from(signature.lasts);
+            found.insert(part, (signature.lasts > 0).then_some(expires));
+        }
+    }
+    found
 }
 
 /// How many keys there are in a binary keyring.
@@ -147,6 +170,10 @@ struct Signature {
     digest: u8,
     /// Seconds since 1970.
     created: u32,
+    /// Made by the key itself: it says what the key is for, which nobody else can.
+    own: bool,
+    /// Seconds from the key's own creation until it expires; 0: never.
+    lasts: u32,
 }
 
 impl Signature {
@@ -156,6 +183,8 @@ impl Signature {
                 kind: *body.get(2)?,
                 created: u32::from_be_bytes(body.get(3..7)?.try_into().ok()?),
                 digest: *body.get(16)?,
+                own: false,
+                lasts: 0,
             }),
             4..=6 => {
                 let wide = body[0] == 6;
@@ -165,17 +194,24 @@ impl Signature {
                     (usize::from(u16::from_be_bytes(body.get(4..6)?.try_into().ok()?)), 6)
                 };
                 let mut hashed = body.get(start..start.checked_add(length)?)?;
-                let mut created = 0;
+                let (mut created, mut own, mut lasts) = (0, false, 0);
                 while !hashed.is_empty() {
                     let (length, used) = new_length(hashed)?;
                     let subpacket = hashed.get(used..used.checked_add(length)?)?;
-                    // Subpacket 2: signature creation time; the top bit only says "critical".
-                    if subpacket.first().is_some_and(|kind| kind & 0x7f == 2) {
-                        created = u32::from_be_bytes(subpacket.get(1..5)?.try_into().ok()?);
+                    let number = || Some(u32::from_be_bytes(subpacket.get(1..5)?.try_into().ok()?));
+                    // The top bit only says "critical".
+                    match subpacket.first().map(|kind| kind & 0x7f) {
+                        // Signature creation time.
+                        Some(2) => created = number()?,
+                        // Key expiration time.
+                        Some(9) => lasts = number()?,
+                        // Key flags.
+                        Some(27) => own = true,
+                        _ => {}
                     }
                     hashed = &hashed[used + length..];
                 }
-                Some(Signature { kind: *body.get(1)?, digest: *body.get(3)?, created })
+                Some(Signature { kind: *body.get(1)?, digest: *body.get(3)?, created, own, lasts })
             }
             _ => None,
         }

@@ -3,7 +3,7 @@
 use debrole::archive::{Lists, Options, Unavailable, check};
 use debrole::diagnostics::Diagnostic;
 use debrole::exec::Command;
-use debrole::model::{ArchiveSource, Content, Fleet, Host, Model, Release, Role, SitePackage};
+use debrole::model::{ArchiveSource, Content, Fleet, FleetPlaces, Host, Model, Release, Role, SitePackage};
 use debrole::names::{Architecture, Codename, HostName, PackageName, Prefix, RoleName};
 use debrole::plan::{DebContent, PackageKind, PackagePlan, Variant};
 use debrole::relation::{Comparison, Possibility, Relation, RelationField};
@@ -214,6 +214,7 @@ impl Tree {
                 values: BTreeMap::new(),
                 host_values: BTreeMap::new(),
                 span,
+                places: FleetPlaces { prefix: span, origin: span, label: span },
             },
             roles: self.roles.clone(),
             hosts: self.hosts.clone(),

@@ -4,7 +4,7 @@ use crate::machine::{Need, skip};
 use debrole::build::{self, Build, Change, Input, Published, What, version::Base};
 use debrole::deb::read::{self, Found};
 use debrole::diagnostics::Diagnostic;
-use debrole::model::{Fleet, Model, Release, SitePackage};
+use debrole::model::{Fleet, FleetPlaces, Model, Release, SitePackage};
 use debrole::names::{Codename, MachinePath, PackageName, Prefix};
 use debrole::plan::{Claim, ClaimKind, ControlMember, DebContent, Entry, PackageKind, PackagePlan, Variant};
 use debrole::relation::{Relation, RelationField};
@@ -47,6 +47,7 @@ pub fn model(releases: &[(&str, u32)]) -> Model {
             values: BTreeMap::new(),
             host_values: BTreeMap::new(),
             span,
+            places: FleetPlaces { prefix: span, origin: span, label: span },
         },
         roles: BTreeMap::new(),
         hosts: BTreeMap::new(),

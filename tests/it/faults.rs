@@ -91,7 +91,14 @@ impl Fleet {
 
     fn build(&self, out: &Path, time: i64, strace: Option<&[&str]>) -> Output {
         let mut command = self.debrole(strace);
-        command.arg("--out").arg(out).args(["build", "--no-gate", "--first-publish", "--time", &time.to_string()]);
+        command.arg("--out").arg(out).args([
+            "build",
+            "--no-gate",
+            "--first-publish",
+            "--future",
+            "--time",
+            &time.to_string(),
+        ]);
         command.output().unwrap()
     }
 }

@@ -150,3 +150,212 @@ fn what_was_touched_after_the_commit_is_found_and_never_signed() {
     let said = fleet.build(&["--out", copy.to_str().unwrap()]);
     assert!(said.status == Some(0) && said.out.contains("Nothing changed"), "{said:?}");
 }
+
+#[test]
+fn a_time_that_is_far_ahead_is_not_taken() {
+    let fleet = Fleet::new(&[("web", ROLE)]).with_key();
+    let time = |ahead: i64| (jiff::Timestamp::now().as_second() + ahead).to_string();
+    let said = fleet.build(&["--time", &time(2 * 86_400)]);
+    assert_eq!(said.status, Some(1), "{said:?}");
+    assert!(said.err.contains("error[clock-implausible]") && said.err.contains("--future"), "{said:?}");
+    assert!(!fleet.out().join("dists").exists());
+    fleet.publish(&["--time", &time(3600)]);
+    fleet.write("roles/db.toml", ROLE);
+    fleet.publish(&["--time", &time(2 * 86_400), "--future"]);
+    let said = fleet.build(&[]);
+    assert!(said.status == Some(2) && said.err.contains("error[clock-behind]"), "{said:?}");
+}
+
+#[test]
+fn what_is_wrong_with_the_request_or_the_tree_is_status_1_and_has_a_code() {
+    let fleet = Fleet::new(&[("web", ROLE)]);
+    let said = fleet.build(&[]);
+    assert!(said.status == Some(1) && said.err.contains("error[key-missing]"), "{said:?}");
+    fs::create_dir(fleet.root().join("keys")).unwrap();
+    for garbage in [&b"garbage"[..], b""] {
+        fleet.write("keys/archive-keyring.gpg", garbage);
+        let said = fleet.build(&[]);
+        assert!(said.status == Some(1) && said.err.contains("error[keyring-unsound]"), "{said:?}");
+        assert!(said.err.contains("keys/archive-keyring.gpg"), "{said:?}");
+    }
+    fs::remove_file(fleet.root().join("keys/archive-keyring.gpg")).unwrap();
+    let fleet = fleet.with_key();
+
+    // What lies where the repository should be.
+    let file = fleet.root().join("file");
+    fs::write(&file, "mine").unwrap();
+    let link = fleet.root().join("link");
+    std::os::unix::fs::symlink("nowhere", &link).unwrap();
+    for (out, why) in [(&file, "not a directory"), (&link, "a symlink to nowhere, where there is no directory")] {
+        for command in [&["build", "--no-gate", "--first-publish"][..], &["plan"]] {
+            let said = fleet.run(&[command, &["--out", out.to_str().unwrap()]].concat());
+            assert_eq!(said.status, Some(1), "{said:?}");
+            assert!(said.err.contains("error[not-our-repository]") && said.err.contains(why), "{said:?}");
+        }
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
+
+    // What is frozen: told where it is written.
+    fleet.publish(&[]);
+    for (key, old, new) in [
+        ("origin", "Example Project", "Other Project"),
+        ("label", "Example fleet", "Other fleet"),
+        ("prefix", "pg", "xy"),
+    ] {
+        let changed = DEBROLE_TOML.replace(&format!("{key} = \"{old}\""), &format!("{key} = \"{new}\""));
+        assert_ne!(changed, DEBROLE_TOML);
+        fleet.write("debrole.toml", &changed);
+        let line = changed.lines().position(|line| line.starts_with(key)).unwrap() + 1;
+        for command in [&["build", "--no-gate"][..], &["plan"]] {
+            let said = fleet.run(command);
+            assert_eq!(said.status, Some(1), "{said:?}");
+            let place = format!("--> debrole.toml:{line}:{}", key.len() + 5);
+            assert!(said.err.contains(&format!("error[{key}-changed]")) && said.err.contains(&place), "{said:?}");
+        }
+    }
+}
+
+#[test]
+fn every_failure_begins_alike_and_help_has_help() {
+    let fleet = Fleet::new(&[("web", ROLE)]);
+    for (arguments, status) in [
+        (&["show", "wbe"][..], 1),
+        (&["explain", "unknown-kye"], 1),
+        (&["key", "show"], 1),
+        (&["build"], 1),
+        (&["serve", "--listen", "127.0.0.1:0"], 2),
+    ] {
+        let said = fleet.run(arguments);
+        assert_eq!(said.status, Some(status), "{said:?}");
+        assert!(said.err.starts_with("error"), "{said:?}");
+        assert!(!said.err.contains("debrole: "), "{said:?}");
+    }
+    for help in [&["help", "--help"][..], &["help", "-h"], &["key", "help", "--help"], &["help", "build"]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_debrole")).args(help).output().unwrap();
+        assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("Usage: "), "{help:?}");
+    }
+    let fleet = Fleet::new(&[("help", ROLE)]);
+    assert_eq!(fleet.run(&["show", "help"]).status, Some(0));
+}
+
+#[test]
+fn key_init_says_what_is_true_of_its_tree() {
+    let said = Fleet::new(&[]).run(&["key", "init"]);
+    assert!(said.out.contains("keys/archive-keyring.gpg and .asc: commit them"), "{said:?}");
+    let fleet = Fleet::new(&[]);
+    fleet.write(".gitignore", "/keys/*.gpg\n/keys/*.asc\n");
+    assert!(Command::new("git").args(["init", "-q"]).arg(fleet.root()).status().unwrap().success());
+    let said = fleet.run(&["key", "init"]);
+    assert!(said.out.contains(".gitignore keeps it out of the history"), "{said:?}");
+}
+
+#[test]
+fn an_expiry_that_is_in_one_half_of_the_key_only() {
+    let fleet = Fleet::new(&[("web", ROLE)]).with_key();
+    let home = fleet.root().join("keys/private");
+    let gpg = |arguments: &[&str]| {
+        let output = Command::new("gpg").arg("--homedir").arg(&home).args(["--batch", "-q"]).args(arguments).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    let listed = String::from_utf8(gpg(&["--with-colons", "-k"])).unwrap();
+    let fingerprint = listed.lines().find_map(|l| l.strip_prefix("fpr:::::::::")).unwrap().trim_end_matches(':');
+    fleet.publish(&[]);
+    // gpg tells two self-signatures apart by their second.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    gpg(&["--quick-set-expire", fingerprint, "5y"]);
+    let said = fleet.build(&["--refresh"]);
+    let code = "keyring-outdated";
+    assert!(said.status == Some(1) && said.err.contains(code), "{said:?}");
+    assert!(said.err.contains("key export --renew"), "{said:?}");
+    let said = fleet.run(&["key", "show"]);
+    assert!(said.err.contains("error[keyring-outdated]"), "{said:?}");
+    let said = fleet.run(&["key", "export", "--renew"]);
+    assert_eq!(said.status, Some(0), "{said:?}");
+    fleet.publish(&["--refresh"]);
+
+    // The reverse: a home from before.
+    let renewed = fs::read(fleet.root().join("keys/archive-keyring.gpg")).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    gpg(&["--quick-set-expire", fingerprint, "1y"]);
+    let said = fleet.build(&["--refresh"]);
+    assert!(said.err.contains("error[keyring-outdated]") && said.err.contains("--import"), "{said:?}");
+    assert_eq!(fs::read(fleet.root().join("keys/archive-keyring.gpg")).unwrap(), renewed);
+}
+
+#[test]
+fn a_program_that_is_killed_leaves_no_agent() {
+    let fleet = Fleet::new(&[("web", ROLE)]).with_key();
+    let home = fleet.root().join("keys/private");
+    let agents = || {
+        let mut found = 0;
+        for entry in fs::read_dir("/proc").unwrap().flatten() {
+            let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            let command = String::from_utf8_lossy(&command).replace('\0', " ");
+            found += usize::from(command.starts_with("gpg-agent") && command.contains(home.to_str().unwrap()));
+        }
+        found
+    };
+    let within = |seconds: u64, wanted: usize| {
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(seconds);
+        while agents() != wanted && std::time::Instant::now() < until {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        assert_eq!(agents(), wanted);
+    };
+    within(5, 0);
+    // Killed at its commit: signed is everything by then.
+    let killed = Command::new("strace")
+        .args(["-qq", "-o", "/dev/null", "-e", "inject=syncfs:signal=KILL", "-e", "trace=syncfs"])
+        .arg(env!("CARGO_BIN_EXE_debrole"))
+        .arg("-C")
+        .arg(fleet.root())
+        .args(["build", "--no-gate", "--first-publish"])
+        .env_remove("SOURCE_DATE_EPOCH")
+        .output()
+        .unwrap();
+    assert!(!killed.status.success());
+    assert!(!fleet.out().join("dists").exists());
+    within(15, 0);
+    fleet.publish(&[]);
+    within(5, 0);
+}
+
+#[test]
+fn show_tells_of_teardown_and_host_bound_files_and_of_its_own_warnings_only() {
+    let fleet = Fleet::new(&[
+        (
+            "web",
+            "summary = \"Web\"\nteardown = \"true\"\nsetup = \"true\"\n[[file]]\npath = \"/etc/web.conf\"\n\
+             template = true\ncontent = \"{{ host.fqdn }}\"\n",
+        ),
+        ("db", "summary = \"Database\"\ndepends = [\"nginx\", \"nginx\"]\n"),
+    ]);
+    let said = fleet.run(&["show", "web"]);
+    assert_eq!(said.status, Some(0), "{said:?}");
+    assert_eq!(said.err, "");
+    assert!(said.out.contains("    teardown (when the package is removed)\n"), "{said:?}");
+    assert!(said.out.contains("host-bound /etc/web.conf: comes with each machine's own package"), "{said:?}");
+    assert!(fleet.run(&["show", "db"]).err.contains("warning[duplicate-relation]"));
+    let said = fleet.run(&["show", "web", "--release", "trixi"]);
+    assert!(said.status == Some(1) && said.err.contains("did you mean \"trixie\"?"), "{said:?}");
+}
+
+#[test]
+fn plan_names_the_change_and_not_its_echo_in_the_description() {
+    let fleet = Fleet::new(&[("base", "summary = \"Base\"\n"), ("web", ROLE)]).with_key();
+    fleet.publish(&[]);
+    let plan = |role: &str| {
+        fleet.write("roles/web.toml", role);
+        let said = fleet.run(&["plan"]);
+        assert_eq!(said.status, Some(0), "{said:?}");
+        let line = said.out.lines().find(|line| line.starts_with("pg-role-web")).unwrap().to_owned();
+        line.split_once(": ").unwrap().1.to_owned()
+    };
+    assert_eq!(plan(&format!("{ROLE}setup = \"true\"\n")), "setup changed");
+    assert_eq!(plan(&format!("{ROLE}includes = [\"base\"]\n")), "Depends +pg-role-base");
+    assert_eq!(plan(&ROLE.replace("front end", "server")), "description changed");
+    let both = plan(&format!("{ROLE}description = \"It serves.\"\nsetup = \"true\"\n"));
+    assert_eq!(both, "description changed; setup changed");
+}

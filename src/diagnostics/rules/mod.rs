@@ -87,6 +87,7 @@ rules! {
     key_secret_absent,
     key_unknown_to_machines,
     key_weak,
+    keyring_outdated,
     keyring_unsound,
     label_changed,
     lock_held,

@@ -17,8 +17,7 @@ check() {
 
     grep '^held ' "$w/desired" >"$w/held"
     while read -r _ pkg path; do
-        [ -n "$name" ] || machine_name
-        mark "$pkg" "host: $path comes with this machine's host package, its services wait: apt-get install @PREFIX@-host-$name"
+        mark "$pkg" "host: $path comes with this machine's host package, its services wait: $(host_advice)"
     done <"$w/held"
 
     [ -s "$w/actions" ] || return 0
@@ -27,6 +26,20 @@ check() {
     check_accounts
     check_parents
     check_owners
+}
+
+# host_advice: how to get this machine's host package. Without a domain its name is not the package's: apt knows it.
+host_advice() {
+    [ -n "$name" ] || machine_name
+    packages=@PREFIX@-host-$name
+    case $name in
+    *.*) ;;
+    *) packages=$(apt-cache pkgnames "@PREFIX@-host-$name." 2>/dev/null | sort) ;;
+    esac
+    case $packages in
+    '' | *"$newline"*) printf '%s' "apt-get install the one that apt-cache pkgnames @PREFIX@-host-$name. lists" ;;
+    *) printf '%s' "apt-get install $packages" ;;
+    esac
 }
 
 # A user or group that is not there (yet): its package is applied once it is.

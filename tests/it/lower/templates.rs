@@ -213,3 +213,28 @@ fn no_template_exhausts_the_stack() {
         );
     }
 }
+
+#[test]
+fn what_is_left_open_is_named() {
+    for (content, help) in [
+        ("{% for d in [1] %}a", "write the {% endfor %} that is missing"),
+        ("{% if true %}{% for d in [1] %}a{% endfor %}", "write the {% endif %} that is missing"),
+        ("{% set x = 1 %}{%- macro m() %}a", "write the {% endmacro %} that is missing"),
+        ("{% raw %}{% if %}", "write the {% endraw %} that is missing"),
+        ("{% if true", "close the tag: {{ … }}, {% … %}"),
+        ("{{ fleet.admin", "close the tag: {{ … }}, {% … %}"),
+        ("{# a", "close the comment: {# … #}"),
+        (
+            "a{% endfor %}",
+            "nothing that it belongs to is open here: {% if %} ends in {% endif %}, {% for %} in {% endfor %}",
+        ),
+        (
+            "{% foo %}",
+            "write a literal \"{{\", \"{%\" or \"{#\" as {{ \"{{\" }}, or put the text between {% raw %} and {% endraw %}",
+        ),
+    ] {
+        let lowered = lower(&[("roles/web.toml", &role(content)), ("hosts/h.example.org.toml", HOST)]);
+        let found: Vec<_> = lowered.diagnostics.iter().map(|d| (d.rule.code, d.help.join(" "))).collect();
+        assert_eq!(found, [("template-syntax", help.to_owned())], "{content}");
+    }
+}

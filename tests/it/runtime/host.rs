@@ -129,6 +129,17 @@ fn a_host_bound_role_waits_with_its_services() {
         "c\ndisabled\n"
     );
     assert_eq!(host.calls(), [""; 0]);
+    // A name without its domain is not the package's: apt is asked for it.
+    host.tree.name("m1", &[]);
+    host.ok("pg-runtime apply || true");
+    let advice =
+        |text: &str| host.mark("pg-role-bound").ends_with(&format!("its services wait: apt-get install {text}\n"));
+    assert!(advice("the one that apt-cache pkgnames pg-host-m1. lists"), "{}", host.mark("pg-role-bound"));
+    host.ok("dpkg-divert --quiet --rename /usr/bin/apt-cache");
+    host.ok("printf '#!/bin/sh\\n[ \"$*\" = \"pkgnames pg-host-m1.\" ] && echo pg-host-m1.example.org\\n' >/usr/bin/apt-cache");
+    host.ok("chmod 755 /usr/bin/apt-cache; pg-runtime apply || true");
+    assert!(advice("pg-host-m1.example.org"), "{}", host.mark("pg-role-bound"));
+    host.tree.name("m1.example.org", &[]);
     // A wrong host package doesn't help.
     let wrong = host_package("m2.example.org", "20260101.1").file("/etc/app/address", "2\n").make(&host);
     host.dpkg("-i", &[&wrong]);

@@ -43,6 +43,7 @@ pub struct Fleet {
     pub refresh: Refresh,
     /// Full fingerprint of the archive's primary key, upper case hex, where the tree pins one.
     pub key: Option<Spanned<String>>,
+    pub drift: Drift,
     /// `fleet.NAME` in templates.
     pub values: Values,
     /// Defaults of `host.NAME` for the whole fleet.
@@ -73,6 +74,23 @@ impl Default for Refresh {
     /// 10 minutes and 4 hours.
     fn default() -> Refresh {
         Refresh { keyring: 600, roles: 14_400 }
+    }
+}
+
+/// `[drift]`: what machines do about what is no longer as their packages say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drift {
+    /// Whether the daily timer repairs what it finds.
+    pub repair: bool,
+    /// How many copies of one path are kept; 1 to 1000.
+    pub copies: u32,
+    /// For how many days they are kept; 1 to 3650.
+    pub copy_days: u32,
+}
+
+impl Default for Drift {
+    fn default() -> Self {
+        Drift { repair: true, copies: 10, copy_days: 180 }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::role::Variants;
 use crate::deb::gzip;
-use crate::model::{Model, Refresh};
-use crate::names::{MachinePath, PackageName};
+use crate::model::{Drift, Model, Refresh};
+use crate::names::{MachinePath, PackageName, Prefix};
 use crate::plan::{Claim, ClaimKind, ControlMember, DebContent, Entry, PackageKind, PackagePlan};
 use crate::relation::{Relation, RelationField};
 use std::collections::BTreeMap;
@@ -26,6 +26,8 @@ pub const SCRIPT: &str = concat!(
     "\n",
     include_str!("runtime/files.sh"),
     "\n",
+    include_str!("runtime/hold.sh"),
+    "\n",
     include_str!("runtime/validate.sh"),
     "\n",
     include_str!("runtime/units.sh"),
@@ -43,8 +45,12 @@ pub const SCRIPT: &str = concat!(
     include_str!("runtime/main.sh"),
 );
 const MANUAL: &str = include_str!("runtime/pg-runtime.8");
-const SERVICE: &str = include_str!("runtime/refresh.service");
-const TIMER: &str = include_str!("runtime/refresh.timer");
+const VERIFY_SERVICE: &str = include_str!("runtime/verify.service");
+const VERIFY_TIMER: &str = include_str!("runtime/verify.timer");
+const REFRESH_SERVICE: &str = include_str!("runtime/refresh.service");
+const REFRESH_TIMER: &str = include_str!("runtime/refresh.timer");
+/// What its maintainer scripts enable and start, without the prefix in their names.
+const TIMERS: [&str; 3] = ["refresh-keyring.timer", "refresh.timer", "verify.timer"];
 const CONTROL: [(ControlMember, &str); 4] = [
     (ControlMember::Postinst, include_str!("runtime/postinst")),
     (ControlMember::Prerm, include_str!("runtime/prerm")),
@@ -57,27 +63,6 @@ pub fn lower(model: &Model) -> PackagePlan {
     let fleet = &model.fleet;
     let prefix = &fleet.prefix;
     let package = prefix.runtime_package();
-    let set = |text: &str| text.replace("@PREFIX@", prefix.as_str());
-    let path = |text: String| MachinePath::parse(&text).expect("a prefix makes valid paths");
-    let manual = gzip::compress(set(MANUAL).as_bytes(), gzip::Level::Best);
-    let overrides = format!(
-        "\
-# It only reads which of all paths of a transaction dpkg has installed, in one pass.
-{package}: uses-dpkg-database-directly
-"
-    );
-    let mut entries = BTreeMap::from([
-        (path(format!("/usr/sbin/{package}")), Entry::File { mode: 0o755, bytes: set(SCRIPT).into_bytes().into() }),
-        (path(format!("/usr/share/man/man8/{package}.8.gz")), Entry::File { mode: 0o644, bytes: manual.into() }),
-        (
-            path(format!("/usr/share/lintian/overrides/{package}")),
-            Entry::File { mode: 0o644, bytes: overrides.into_bytes().into() },
-        ),
-    ]);
-    for (unit, text) in refresh_units(&fleet.refresh) {
-        let path = path(format!("/usr/lib/systemd/system/{prefix}-{unit}"));
-        entries.insert(path, Entry::File { mode: 0o644, bytes: set(&text).into_bytes().into() });
-    }
     // unshare and flock are util-linux's, deb-systemd-helper is init-system-helpers': both are Essential.
     let mount = PackageName::parse("mount").expect("a package's name");
     let deb = DebContent {
@@ -93,8 +78,8 @@ pub fn lower(model: &Model) -> PackagePlan {
         homepage: fleet.homepage.clone(),
         relations: BTreeMap::from([(RelationField::Depends, vec![Relation::on(mount)])]),
         fields: BTreeMap::from([("Multi-Arch".to_owned(), "foreign".to_owned())]),
-        entries,
-        scripts: CONTROL.into_iter().map(|(member, text)| (member, set(text))).collect(),
+        entries: entries(prefix, &fleet.drift, &fleet.refresh),
+        scripts: scripts(prefix),
     };
     let mut variants = Variants::default();
     for release in &fleet.releases {
@@ -110,14 +95,55 @@ pub fn lower(model: &Model) -> PackagePlan {
     variants.into_plan(package, PackageKind::Runtime, None)
 }
 
+/// The texts with the prefix in its places, and the timers' names where they are to be enabled and started.
+fn set(prefix: &Prefix, text: &str) -> String {
+    let timers = TIMERS.map(|name| format!("{prefix}-{name}"));
+    text.replace("@PREFIX@", prefix.as_str()).replace("@TIMERS@", &timers.join(" "))
+}
+
+/// What is in the package.
+pub fn entries(prefix: &Prefix, drift: &Drift, refresh: &Refresh) -> BTreeMap<MachinePath, Entry> {
+    let package = prefix.runtime_package();
+    let path = |text: String| MachinePath::parse(&text).expect("a prefix makes valid paths");
+    let text = |text: String| Entry::File { mode: 0o644, bytes: text.into_bytes().into() };
+    let manual = gzip::compress(set(prefix, MANUAL).as_bytes(), gzip::Level::Best);
+    let overrides = format!(
+        "\
+# It only reads which of all paths of a transaction dpkg has installed, in one pass.
+{package}: uses-dpkg-database-directly
+"
+    );
+    let repair = if drift.repair { "yes" } else { "no" };
+    let settings = format!("repair {repair}\ncopies {}\ncopy-days {}\n", drift.copies, drift.copy_days);
+    let script = Entry::File { mode: 0o755, bytes: set(prefix, SCRIPT).into_bytes().into() };
+    let mut entries = BTreeMap::from([
+        (path(format!("/usr/sbin/{package}")), script),
+        (path(format!("/usr/share/{prefix}/settings")), text(settings)),
+        (path(format!("/usr/share/man/man8/{package}.8.gz")), Entry::File { mode: 0o644, bytes: manual.into() }),
+        (path(format!("/usr/share/lintian/overrides/{package}")), text(overrides)),
+    ]);
+    let mut units = refresh_units(refresh);
+    units.push(("verify.service", VERIFY_SERVICE.to_owned()));
+    units.push(("verify.timer", VERIFY_TIMER.to_owned()));
+    for (name, unit) in units {
+        entries.insert(path(format!("/usr/lib/systemd/system/{prefix}-{name}")), text(set(prefix, &unit)));
+    }
+    entries
+}
+
+/// Its maintainer scripts and triggers.
+pub fn scripts(prefix: &Prefix) -> BTreeMap<ControlMember, String> {
+    CONTROL.into_iter().map(|(member, text)| (member, set(prefix, text))).collect()
+}
+
 /// The units that call `refresh`, without the prefix in their names. Each period is the longest time from one run to
 /// the next: three quarters of it are fixed, the rest is drawn anew each time, so that the fleet stays spread.
 fn refresh_units(refresh: &Refresh) -> Vec<(&'static str, String)> {
     let service = |scope: &str, what: &str, wait: u64| {
-        SERVICE.replace("@SCOPE@", scope).replace("@WAIT@", &wait.to_string()).replace("all packages", what)
+        REFRESH_SERVICE.replace("@SCOPE@", scope).replace("@WAIT@", &wait.to_string()).replace("all packages", what)
     };
     let timer = |what: &str, seconds: u64| {
-        TIMER
+        REFRESH_TIMER
             .replace("@EVERY@", &period(seconds))
             .replace("@FIRST@", &(seconds / 16).to_string())
             .replace("@NEXT@", &(seconds - seconds / 4 - seconds / 16).to_string())

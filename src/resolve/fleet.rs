@@ -3,9 +3,9 @@
 use super::text::{duplicates, one_line};
 use super::values;
 use crate::diagnostics::{Diagnostic, rules};
-use crate::model::{ArchiveSource, Fleet, FleetPlaces, Refresh, Release};
+use crate::model::{ArchiveSource, Drift, Fleet, FleetPlaces, Refresh, Release};
 use crate::names::{Architecture, Codename, Prefix};
-use crate::schema::{self, Text, Texts, ast};
+use crate::schema::{self, Number, Text, Texts, ast};
 use crate::source::Spanned;
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -67,6 +67,7 @@ pub fn resolve(ast: &ast::Debrole, out: &mut Vec<Diagnostic>) -> Resolved {
     }
     let fleet_values = values::resolve(ast.values.as_ref(), "fleet", values::FLEET_BUILT_IN, out);
     let host_values = values::resolve(ast.host_values.as_ref(), "host", values::HOST_BUILT_IN, out);
+    let drift = drift(ast, out);
     let releases = releases(ast, out);
     let codenames: Vec<Codename> = releases.iter().map(|r| r.codename.value.clone()).collect();
     let codenames = Some(codenames).filter(|names| !names.is_empty());
@@ -118,6 +119,7 @@ pub fn resolve(ast: &ast::Debrole, out: &mut Vec<Diagnostic>) -> Resolved {
                 Some(found) => Some(found?),
                 None => None,
             },
+            drift,
             values: fleet_values,
             host_values,
             span: ast.span,
@@ -126,6 +128,33 @@ pub fn resolve(ast: &ast::Debrole, out: &mut Vec<Diagnostic>) -> Resolved {
     };
     let built = build();
     Resolved { prefix, codenames, fleet: built }
+}
+
+fn drift(ast: &ast::Debrole, out: &mut Vec<Diagnostic>) -> Drift {
+    let default = Drift::default();
+    let Some(schema::One(drift)) = &ast.drift else { return default };
+    let mut number = |given: Option<&Number>, most: u32, default: u32| {
+        let Some(given) = given else { return default };
+        match u32::try_from(given.value).ok().filter(|value| (1..=most).contains(value)) {
+            Some(value) => value,
+            None => {
+                out.push(
+                    Diagnostic::new(
+                        &rules::number_out_of_range::RULE,
+                        format!("{} is not between 1 and {most}", given.value),
+                    )
+                    .at(given.span, "")
+                    .help(format!("write a number from 1 to {most}; without the key it is {default}")),
+                );
+                default
+            }
+        }
+    };
+    Drift {
+        repair: drift.repair.as_ref().map_or(default.repair, |flag| flag.value),
+        copies: number(drift.copies.as_ref(), 1000, default.copies),
+        copy_days: number(drift.copy_days.as_ref(), 3650, default.copy_days),
+    }
 }
 
 fn releases(ast: &ast::Debrole, out: &mut Vec<Diagnostic>) -> Vec<Release> {

@@ -19,6 +19,8 @@ schema! {
         release: Named<Release> { required: true },
         /// How soon machines have what is published.
         refresh: One<Refresh>,
+        /// What happens on machines that are no longer as their packages say.
+        drift: One<Drift>,
         /// Values that templates of every role and host read as `fleet.NAME`. Strings, numbers, booleans, lists and
         /// tables. A name is letters, digits and `_`, and is none of the keys of `[fleet]`.
         values: ValueTable { example: "{ smarthost = \"mail.example.org\" }" },
@@ -93,6 +95,18 @@ schema! {
             default: "\"4h\"", example: "\"4h\"", pattern: "^[0-9]+[mhd]$",
             source: "systemd.timer(5), `PREFIX-refresh.timer`; at least 5m, at most 7d"
         },
+    }
+
+    /// Drift: a managed file that somebody edited, removed or re-owned. A timer of every machine verifies daily
+    /// (`pg-runtime verify`) and writes what it found to `/var/lib/pg/drift`.
+    table Drift("[drift]") {
+        /// Whether the timer repairs what it finds. Either way each transaction of apt that has to do with the
+        /// fleet's packages does, and a path that is held (`pg-runtime hold`) is left alone.
+        repair: Flag { default: "true", example: "false" },
+        /// How many copies of one path `/var/backups/pg` keeps: what somebody had changed and we replaced.
+        copies: Number { default: "10", example: "3", range: Some((1, 1000)) },
+        /// For how many days it keeps them.
+        copy_days: Number { default: "180", example: "30", range: Some((1, 3650)) },
     }
 
     /// One Debian release.
@@ -179,13 +193,13 @@ schema! {
         provides: Texts { default: "[]", example: "[\"httpd\"]", source: "Debian Policy 7.5" },
         /// A fragment of POSIX sh for what no table covers. Run as root, with `set -e`, after files are in place and
         /// before services start, when it changed or has not succeeded yet. It must be idempotent: running it twice
-        /// does what running it once does. A user or group that it makes comes too late to own the role's files and
-        /// directories: make here what that user is to own.
+        /// does what running it once does. Where files or directories wait for a user or group that is not there yet,
+        /// it runs before them, too: it may make the account.
         setup: Text { example: "\"update-ca-certificates\"", source: "Debian Policy 10.4" },
         /// A fragment of POSIX sh, run as root before the role's files go: what undoes `setup`.
         teardown: Text { example: "\"rm -rf /var/cache/web\"", source: "Debian Policy 10.4" },
         /// Kernel parameters, each name in quotes: `"net.ipv4.ip_forward" = 1`. Becomes
-        /// `/etc/sysctl.d/60-PACKAGE.conf`.
+        /// `/etc/sysctl.d/60-PACKAGE.conf`. When the role goes, the kernel keeps the value until the next boot.
         sysctl: Scalars { example: "{ \"net.ipv4.ip_forward\" = 1 }", source: "sysctl.d(5)" },
         /// Environment variables of logins and of systemd's user services. Becomes `/etc/profile.d/PACKAGE.sh` and
         /// `/etc/environment.d/60-PACKAGE.conf`.

@@ -210,6 +210,7 @@ impl Tree {
                 releases: releases.iter().enumerate().map(release).collect(),
                 valid_for: 864_000,
                 refresh: Default::default(),
+                drift: Default::default(),
                 key: None,
                 values: BTreeMap::new(),
                 host_values: BTreeMap::new(),

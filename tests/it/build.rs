@@ -43,6 +43,7 @@ pub fn model(releases: &[(&str, u32)]) -> Model {
                 .collect(),
             valid_for: 864_000,
             refresh: Default::default(),
+            drift: Default::default(),
             key: None,
             values: BTreeMap::new(),
             host_values: BTreeMap::new(),

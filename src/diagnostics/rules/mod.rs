@@ -99,6 +99,7 @@ rules! {
     not_in_release,
     not_our_repository,
     not_utf8,
+    number_out_of_range,
     old_lists,
     origin_changed,
     package_unwritable,

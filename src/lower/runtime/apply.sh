@@ -14,23 +14,54 @@ attempt_all() {
     done <"$w/suspects.once"
 }
 
-apply() {
-    begin
-    recover
+pass() {
     look
     check
     [ ! -s "$w/actions" ] || attempt_all
     settle_held
     settle_packages
+}
+
+# Once more for the packages that wait for an account: a setup has run since, and may have made it.
+second_pass() {
+    second=yes
+    while read -r pkg; do
+        grep -vxF -e "$pkg" "$w/aside" >"$w/aside.new"
+        { mv "$w/aside.new" "$w/aside" && rm -f "$w/marks/$pkg"; } || die "cannot write to $w"
+    done <"$w/accountless"
+    if ! : >"$w/accountless" || ! : >"$w/committed"; then die "cannot write to $w"; fi
+    pass
+}
+
+apply() {
+    begin
+    recover
+    find_holds
+    settle_holds
+    if all_held; then
+        say "nothing is done: $(grep '^hold: all ' "$state/marks/hold")"
+        return 0
+    fi
+    pass
+    if [ -n "$setup_ran" ] && [ -s "$w/accountless" ]; then second_pass; fi
+    recheck
     settle_units
     run_queue
     settle_directories
+    [ -z "$copied" ] || prune_copies
     settle_marks
     if [ -n "$in_dpkg" ]; then return 0; fi
     set +f
     set -- "$w"/marks/*
     [ ! -e "$1" ] || return 1
     [ "$attempts" -gt 0 ] || say "nothing to do"
+}
+
+package_home() { # PACKAGE: $home
+    case $1 in
+    @PREFIX@-role-*) home=$share/roles/${1#@PREFIX@-role-} ;;
+    *) home=$share/hosts/${1#@PREFIX@-host-} ;;
+    esac
 }
 
 # withdraw PACKAGE…|--all: takes back what they put here. Called while the package is still there, by its prerm.
@@ -51,13 +82,10 @@ withdraw() {
     fi
     while read -r pkg; do
         [ -e "$state/packages/$pkg" ] || continue # nothing was ever applied of it
-        case $pkg in
-        @PREFIX@-role-*) teardown=$share/roles/${pkg#@PREFIX@-role-}/teardown ;;
-        *) teardown=$share/hosts/${pkg#@PREFIX@-host-}/teardown ;;
-        esac
-        [ -x "$teardown" ] || continue
+        package_home "$pkg"
+        [ -x "$home/teardown" ] || continue
         say "running the teardown of $pkg"
-        fragment "$teardown_seconds" "$teardown" || {
+        fragment "$teardown_seconds" "$home/teardown" || {
             warn "the teardown of $pkg failed (status $fragment_status)"
             sed 's/^/    /' "$w/log.fragment" >&2
         }
@@ -65,6 +93,7 @@ withdraw() {
     look
     check
     [ ! -s "$w/actions" ] || attempt_all
+    remember_checks
     settle_units
     settle_directories
     while read -r pkg; do
@@ -82,7 +111,8 @@ withdraw() {
         run_queue
     fi
     if [ -n "$all" ] && ! grep -qE '^(file|link|dir|absent) ' "$state/applied" 2>/dev/null; then
-        rm -rf "$state/applied" "$state/originals" "$state/units" "$state/held" "$state/marks" "$state/packages"
+        rm -rf "$state/applied" "$state/originals" "$state/units" "$state/held" "$state/marks" "$state/packages" \
+            "$state/recheck" "$state/drift"
     fi
     return 0
 }

@@ -54,6 +54,7 @@ check_accounts() {
     done >"$w/accounts"
     while read -r database account pkg path; do
         grep -qxF -e "$database $account" "$w/accounts" && continue
+        printf '%s\n' "$pkg" >>"$w/accountless" || die "cannot write to $w"
         case $database in
         passwd) refuse "$pkg" "$path" "its owner is the user $account, who does not exist" ;;
         group) refuse "$pkg" "$path" "its group is $account, which does not exist" ;;

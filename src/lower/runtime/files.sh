@@ -4,12 +4,15 @@
 # original without a line in the record means nothing.
 keep_originals() {
     grep -E '^act [0-9]+ [a-z]+ [^ ]+ [^ ]+ [a-z]+ [A-Z]*[NL]' "$w/plan" >"$w/list" || return 0
-    now=$(date +%Y%m%dT%H%M%S)
     while read -r _ _ _ pkg path kind flags _; do
         : >"$w/error"
         case $flags in
         *N*)
             original=$state/originals$path~
+            # What was to be away has come again, and is what will be put back: what was there first goes to the copies.
+            case $flags in
+            *O*) copy_aside "$original" "$path" || { trouble "$pkg" "$path" "what was there first can not be saved in $backups"; return 1; } ;;
+            esac
             {
                 rm -rf "$original" "$original.new" && mkdir -p "${original%/*}" &&
                     if [ "$kind" = dir ]; then # its mode and owner are all that we change
@@ -23,15 +26,33 @@ keep_originals() {
         esac
         case $flags in
         *L*)
-            copy=$backups$path.$now
-            # Its directory is for root alone: what is copied may have been for few eyes.
-            { mkdir -p "$backups" && chmod 0700 "$backups" && mkdir -p "${copy%/*}" && cp -a "$path" "$copy"; } 2>"$w/error" ||
-                { trouble "$pkg" "$path" "what is there now can not be saved in $backups"; return 1; }
+            copy_aside "$path" "$path" || { trouble "$pkg" "$path" "what is there now can not be saved in $backups"; return 1; }
             say "$path was changed by somebody: a copy is in $copy"
             ;;
         esac
     done <"$w/list"
     find "$state/originals" -cnewer "$w/dpkg" -type f -exec sync {} + 2>/dev/null || :
+}
+
+# copy_aside FROM PATH: to $backups/PATH.TIME. The directory is for root alone: what is copied may have been for few eyes.
+copy_aside() {
+    exists "$1" || return 0
+    copy=$backups$2.$(date +%Y%m%dT%H%M%S)
+    { mkdir -p "$backups" && chmod 0700 "$backups" && mkdir -p "${copy%/*}" && rm -rf "$copy" && cp -a "$1" "$copy"; } 2>"$w/error" ||
+        return 1
+    copied=yes
+}
+
+# Of each path the newest copies stay, and none that is too old.
+prune_copies() {
+    [ -d "$backups" ] || return 0
+    find "$backups" -mindepth 1 -name '*.[0-9]*T[0-9]*' -prune | sort -r | awk -v most="$(setting copies 10)" \
+        -v oldest="$(date -d "$(setting copy-days 180) days ago" +%Y%m%dT%H%M%S)" '
+        {
+            path = substr($0, 1, length($0) - 16); time = substr($0, length($0) - 14)
+            if (substr($0, length($0) - 15) ~ /^\.[0-9]+T[0-9]+$/ && (++copies[path] > most || time < oldest)) print
+        }' | xargs -r -d "$newline" rm -rf -- || warn "cannot clean up in $backups"
+    find "$backups" -mindepth 1 -type d -empty -delete
 }
 
 remove_and_make_directories() {

@@ -35,6 +35,7 @@ look() {
     awk -v desired="$w/desired" -v applied="$applied" -v stat="$w/stat" -v paths="$w/paths" -v gaps="$w/gaps" \
         -v prefix="@PREFIX@" "$compare" "$w/desired" "$applied" "$w/stat" "$w/sha" "$w/paths" >"$w/actions" ||
         die "cannot compare"
+    leave_held
 }
 
 machine_name() {

@@ -4,9 +4,13 @@ usage() {
     cat >&2 <<END
 Usage: @PREFIX@-runtime apply                     make this machine what its packages say
        @PREFIX@-runtime withdraw PACKAGE...|--all  take back what they put here
-       @PREFIX@-runtime verify                    what has changed since; exit status 1 if anything
+       @PREFIX@-runtime verify [--quiet|--record] what has changed since; exit status 1 if anything
+       @PREFIX@-runtime hold PATH|all --until TIME --reason TEXT
+                                            leave it alone until then
+       @PREFIX@-runtime release PATH|all          end a hold, or all
        @PREFIX@-runtime owner PATH...             which package manages a path
-       @PREFIX@-runtime status                    what is applied, the marks, and how refreshes went
+       @PREFIX@-runtime status                    what is applied, the marks, and how refreshes went; exit
+                                             status 1 if there are marks
        @PREFIX@-runtime refresh [--keyring|--all] [--wait SECONDS]
                                              upgrade what this machine has of our archive, and nothing else
 END
@@ -15,6 +19,9 @@ END
 
 attempts=0
 in_place=
+copied=
+setup_ran=
+second=
 withdrawing=
 reload_needed=
 hopeless=
@@ -25,9 +32,18 @@ verb=${1-}
 case $verb in
 apply) [ $# -eq 0 ] || usage; apply ;;
 withdraw) [ $# -gt 0 ] || usage; withdraw "$@" ;;
-verify) verify ;;
+verify)
+    case $#.${1-} in
+    0.) verify ;;
+    1.--quiet) verify >/dev/null ;;
+    1.--record) record_drift ;;
+    *) usage ;;
+    esac
+    ;;
+hold) hold "$@" ;;
+release) release "$@" ;;
 owner) owner "$@" ;;
-status) status && refresh_status ;;
+status) status ;;
 refresh) refresh "$@" ;;
 view) view ;; # by ourselves, in a mount namespace
 -h | --help) (usage) 2>&1 || exit 0 ;;

@@ -5,6 +5,7 @@
 mark() {
     # When a package is withdrawn, only what concerns it is news.
     if [ -n "$withdrawing" ] && ! grep -qxF -e "$1" "$w/withdrawn"; then return 0; fi
+    if grep -qsxF -e "$2" "$w/marks/$1"; then return 0; fi
     warn "$1: $2"
     {
         printf '%s\n' "$2"
@@ -21,7 +22,7 @@ settle_marks() {
     set -f
     for old; do
         pkg=${old##*/}
-        if [ -e "$old" ] && [ ! -e "$w/marks/$pkg" ]; then
+        if [ -f "$old" ] && [ "$pkg" != hold ] && [ ! -e "$w/marks/$pkg" ]; then
             rm -f "$old"
             say "$pkg is well: its mark is gone"
         fi

@@ -4,15 +4,26 @@
 settle_packages() {
     grep '^package [^ ]* active' "$w/desired" >"$w/list"
     while read -r _ pkg _ version _; do
-        if is_aside "$pkg"; then continue; fi
         applied_state "$pkg"
         setup_run=$setup_done
         setup_wanted=$(sed -n "s/^setup $pkg //p" "$w/desired")
-        if [ -n "$setup_wanted" ] && [ "${setup_wanted%% *}" != "$setup_done" ] && ! grep -q "^held $pkg " "$w/held"; then
+        if is_aside "$pkg"; then
+            # Its setup may make the account that its files wait for. It runs again, and counts, when they are there.
+            if [ -z "$second" ] && [ -n "$setup_wanted" ] && [ "${setup_wanted%% *}" != "$setup_done" ] && grep -qxF -e "$pkg" "$w/accountless"; then
+                say "running the setup of $pkg before its files, which wait for an account"
+                fragment "$setup_seconds" "${setup_wanted#* }/setup" || say "the setup of $pkg failed (status $fragment_status)"
+                setup_ran=yes
+            fi
+            continue
+        fi
+        if [ -n "$setup_wanted" ] && [ "${setup_wanted%% *}" != "$setup_done" ] && ! grep -q "^held $pkg " "$w/held" &&
+            ! grep -qxF -e "$pkg" "$w/failed.setup"; then
             say "running the setup of $pkg"
+            setup_ran=yes
             if fragment "$setup_seconds" "${setup_wanted#* }/setup"; then
                 setup_run=${setup_wanted%% *}
             else
+                printf '%s\n' "$pkg" >>"$w/failed.setup" || die "cannot write to $w"
                 mark "$pkg" "setup: failed (status $fragment_status), it is run again by the next apply" "$w/log.fragment"
             fi
         elif [ -z "$setup_wanted" ]; then

@@ -22,10 +22,12 @@ state=/var/lib/@PREFIX@         # applied (the record), journal, originals/, uni
 backups=/var/backups/@PREFIX@   # copies of what was changed by somebody else, before we replace or remove it
 run=/run/@PREFIX@               # lock, queue, work/ (rebuilt by every run)
 w=$run/work
+settings=$share/settings        # what the fleet says: "NAME VALUE" lines
 validate_seconds=60             # the most that one validator may take,
 setup_seconds=900               # a setup fragment, from first start to end,
 teardown_seconds=300            # and a teardown fragment
 lock_seconds=1200               # how long we wait for another run
+hold_days=31                    # the longest hold
 self=$0
 newline='
 '
@@ -44,6 +46,11 @@ die() {
     fi
     [ -n "$in_dpkg" ] && exit 0
     exit 2
+}
+
+setting() { # NAME DEFAULT
+    value=$(sed -n "s/^$1 //p" "$settings" 2>/dev/null)
+    printf '%s\n' "${value:-$2}"
 }
 
 exists() { [ -e "$1" ] || [ -L "$1" ]; }
@@ -68,7 +75,8 @@ begin() {
     fi
     rm -rf "$w"
     mkdir -m 0700 "$w" "$w/marks" || die "cannot make $w"
-    for list in aside committed withdrawn started suspects held error; do
+    find "$state/marks" -name '*.new' -delete || die "cannot write to $state/marks"
+    for list in aside accountless committed withdrawn started suspects held holds failed.setup error; do
         : >"$w/$list" || die "cannot write to $w"
     done
 }

@@ -63,6 +63,14 @@ run_validators() {
     done <"$w/commands"
 }
 
+why_failed() { # STATUS
+    case $1 in
+    124 | 137) why="did not end within $validate_seconds seconds" ;;
+    127) why="is not there" ;;
+    *) why="failed (status $1)" ;;
+    esac
+}
+
 # Who failed? Every package of the plan whose validator did is set aside.
 judge() {
     [ -s "$w/failed" ] || return 0
@@ -79,11 +87,7 @@ judge() {
                 if (pkg in touched) blame(pkg)
                 if (path in changer) blame(changer[path])
             }' "$w/command" "$w/plan" "$w/desired" >"$w/list"
-        case $status in
-        124 | 137) why="did not end within $validate_seconds seconds" ;;
-        127) why="is not there" ;;
-        *) why="failed (status $status)" ;;
-        esac
+        why_failed "$status"
         while read -r pkg; do
             mark "$pkg" "validate: \"$command\" $why: nothing of this package was changed" "$w/log.$n"
             set_aside "$pkg"
@@ -97,4 +101,55 @@ validated_in_place() {
     [ -n "$in_place" ] || return 0
     run_validators
     judge
+}
+
+# Without what a package takes with it, others may be no longer right. $state/recheck: the commands of those that stay
+# which the package that goes had run, too, or whose file it changed. Its going is not stopped by them: the next apply
+# runs them, and each one after it until they succeed.
+remember_checks() {
+    manifests=
+    while read -r pkg; do
+        package_home "$pkg"
+        [ ! -f "$home/manifest" ] || manifests="$manifests $home/manifest"
+    done <"$w/withdrawn"
+    # shellcheck disable=SC2086
+    awk -v committed="$w/committed" -v desired="$w/desired" '
+        FILENAME == committed { path[$1] = 1; next }
+        $1 != "validate" { next }
+        FILENAME == desired {
+            at = $3; sub(/^[^ ]* [^ ]* [^ ]* /, "")
+            if ((at in path) || ($0 in gone)) print
+            next
+        }
+        { sub(/^[^ ]* [^ ]* /, ""); gone[$0] = 1 }' "$w/committed" $manifests "$w/desired" >"$w/recheck" ||
+        die "cannot write to $w"
+    [ -s "$w/recheck" ] || return 0
+    [ ! -e "$state/recheck" ] || cat "$state/recheck" >>"$w/recheck" || die "cannot write to $w"
+    sort -u "$w/recheck" | write_atomically "$state/recheck" || die "cannot write $state/recheck"
+}
+
+recheck() {
+    [ -e "$state/recheck" ] || return 0
+    awk -v desired="$w/desired" '
+        FILENAME == desired { if ($1 == "validate") { sub(/^[^ ]* [^ ]* [^ ]* /, ""); wanted[$0] = 1 }; next }
+        $0 in wanted' "$w/desired" "$state/recheck" >"$w/commands" || die "cannot write to $w"
+    run_validators
+    : >"$w/recheck" || die "cannot write to $w"
+    while read -r n status; do
+        command=$(sed -n "${n}p" "$w/commands")
+        printf '%s\n' "$command" >>"$w/recheck" || die "cannot write to $w"
+        why_failed "$status"
+        printf '%s\n' "$command" | awk '
+            NR == FNR { command = $0; next }
+            $1 == "validate" { pkg = $2; sub(/^[^ ]* [^ ]* [^ ]* /, ""); if ($0 == command && !(pkg in seen)) { seen[pkg] = 1; print pkg } }' \
+            - "$w/desired" >"$w/list"
+        while read -r pkg; do
+            mark "$pkg" "validate: \"$command\" $why since another package went: its files are as they were" "$w/log.$n"
+        done <"$w/list"
+    done <"$w/failed"
+    if [ -s "$w/recheck" ]; then
+        write_atomically "$state/recheck" <"$w/recheck"
+    else
+        rm -f "$state/recheck"
+    fi || die "cannot write $state/recheck"
 }

@@ -11,6 +11,7 @@ verify() {
     trap 'rm -rf "$w"' EXIT
     : >"$w/withdrawn"
     [ ! -e "$state/journal" ] || say "a run was interrupted: run @PREFIX@-runtime apply"
+    find_holds
     look
     awk -v applied="$applied" -v stat="$w/stat" -v sums="$w/sha" '
         function rest(n,  s, i) { s = $0; for (i = 0; i < n; i++) sub(/^[^ ]* /, "", s); return s }
@@ -33,7 +34,7 @@ verify() {
         }
         ($1 == "put" || $1 == "bad") && !($4 in seen) { print "not applied: " $4 " (" $2 ")" }
         ($1 == "drop") && !($4 in seen) { print "not removed: " $4 " (" $2 ")" }' \
-        "$w/stat" "$w/sha" "$applied" "$w/actions" | sort >"$w/drift"
+        "$w/stat" "$w/sha" "$applied" "$w/actions" "$w/left" | sort >"$w/drift"
     if [ -e "$state/units" ]; then
         while read -r kind unit pkg wanted _; do
             unit_state "$unit"
@@ -45,8 +46,39 @@ verify() {
             : "$kind"
         done <"$state/units" >>"$w/drift"
     fi
-    cat "$w/drift"
-    [ ! -s "$w/drift" ]
+    awk -v holds="$w/holds" '
+        FILENAME == holds { hold[$1] = 1; next }
+        { for (h in hold) if (h == "all" || $2 == h || index($2, h "/") == 1) { print "held: " $0; next }; found = 1; print }
+        END { exit found }' "$w/holds" "$w/drift"
+}
+
+# What the daily timer runs: verifies, repairs where the fleet says so, and writes for whoever watches the machine
+# $state/drift, a line each, replaced as a whole:
+#   debrole-drift 1
+#   time TIME               UTC, ISO 8601
+#   found LINE              of verify, before
+#   left LINE               of verify, after
+record_drift() {
+    lines=$(mktemp -d) || exit 2
+    trap 'rm -rf "$lines"' EXIT
+    /bin/sh "$self" verify >"$lines/found"
+    outcome=$?
+    [ "$outcome" -le 1 ] && cp "$lines/found" "$lines/left" || exit 2
+    if [ "$(setting repair yes)" = yes ]; then
+        /bin/sh "$self" apply
+        /bin/sh "$self" verify >"$lines/left"
+        outcome=$?
+    fi
+    begin
+    settle_holds
+    prune_copies
+    {
+        printf 'debrole-drift 1\ntime %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
+        sed 's/^/found /' "$lines/found"
+        sed 's/^/left /' "$lines/left"
+    } | write_atomically "$state/drift" || die "cannot write $state/drift"
+    cat "$lines/left"
+    return "$outcome"
 }
 
 owner() { # PATH…: 1 if one of them is not ours
@@ -73,16 +105,21 @@ owner() { # PATH…: 1 if one of them is not ours
     [ -z "$missing" ]
 }
 
+# 1: there are marks, or a run was interrupted.
 status() {
+    well=yes
     set +f
     for file in "$state"/packages/*; do
         [ -e "$file" ] || continue
         applied_state "${file##*/}"
         printf '%s %s applied\n' "${file##*/}" "$version_done"
     done
-    [ ! -e "$state/journal" ] || echo "a run was interrupted: run @PREFIX@-runtime apply"
+    [ ! -e "$state/journal" ] || { echo "a run was interrupted: run @PREFIX@-runtime apply"; well=; }
     for file in "$state"/marks/*; do
-        [ -e "$file" ] || continue
+        [ -f "$file" ] || continue
+        well=
         sed "1s/^/mark (since $(date -r "$file" '+%Y-%m-%d %H:%M')) ${file##*/}: /; 2,\$s/^\([^ ]\)/mark ${file##*/}: \1/" "$file"
     done
+    refresh_status
+    [ -n "$in_dpkg$well" ]
 }

@@ -80,9 +80,11 @@ fn drift_is_found_by_verify_and_mended_by_apply() {
     assert_eq!(host.ok("cat /var/backups/pg/etc/app/changed.*"), "hotfix\n");
     assert_eq!(host.ok("readlink /var/backups/pg/etc/app/replaced.*"), "/etc/passwd\n");
     assert_eq!(host.ok("stat -c %a /var/backups/pg"), "700\n");
-    // What came back at a path that is to be away is the newer original.
+    // What came back at a path that is to be away is the newer original; the one before is among the copies.
+    host.ok("echo y >/etc/gone; pg-runtime apply; test ! -e /etc/gone");
+    assert_eq!(host.ok("cat /var/backups/pg/etc/gone.*"), "x\n");
     host.dpkg("-r", &["pg-role-web"]);
-    assert_eq!(host.tree.read("/etc/gone"), "x\n");
+    assert_eq!(host.tree.read("/etc/gone"), "y\n");
     assert_eq!(host.ok("cat /etc/passwd | head -c 4"), "root");
 }
 
@@ -307,7 +309,10 @@ fn status_and_owner_say_it_in_words() {
         "-i",
         &[&role("bad", "20260101.1").file("/etc/e", "e\n").line("validate /etc/e echo no; false").make(&host)],
     );
-    let status = host.ok("pg-runtime status");
+    let status = host.run("pg-runtime status");
+    assert_eq!(status.status, 1, "there is a mark");
+    assert_eq!(host.run("DPKG_MAINTSCRIPT_NAME=postinst pg-runtime status").status, 0, "but not for dpkg");
+    let status = status.stdout;
     let lines: Vec<&str> = status.lines().collect();
     assert_eq!(lines[0], "pg-role-web 20260101.1 applied");
     assert!(

@@ -8,22 +8,26 @@ mod failure;
 mod host;
 mod interrupted;
 mod removal;
+mod staying;
 mod texts;
 mod units;
 
 use super::machine::{Outcome, Release, Tree};
-use debrole::lower::runtime::SCRIPT;
+use debrole::lower::runtime::{self as text, SCRIPT};
+use debrole::model::{Drift, Refresh};
+use debrole::names::Prefix;
+use debrole::plan::Entry;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-const POSTINST: &str = include_str!("../../../src/lower/runtime/postinst");
-const PRERM: &str = include_str!("../../../src/lower/runtime/prerm");
-const POSTRM: &str = include_str!("../../../src/lower/runtime/postrm");
-const TRIGGERS: &str = include_str!("../../../src/lower/runtime/triggers");
 const MANUAL: &str = include_str!("../../../src/lower/runtime/pg-runtime.8");
+
+fn prefix() -> Prefix {
+    Prefix::parse("pg").expect("a prefix")
+}
 
 fn prefixed(text: &str) -> String {
     text.replace("@PREFIX@", "pg")
@@ -56,13 +60,19 @@ impl Host {
 
     /// Makes /root/pg-runtime_VERSION.deb.
     fn runtime(&self, version: &str) {
-        let files = BTreeMap::from([("usr/sbin/pg-runtime".to_owned(), (0o755, prefixed(SCRIPT)))]);
-        let members = BTreeMap::from([
-            ("postinst", prefixed(POSTINST)),
-            ("prerm", prefixed(PRERM)),
-            ("postrm", prefixed(POSTRM)),
-            ("triggers", prefixed(TRIGGERS)),
-        ]);
+        self.runtime_with(version, &Drift::default());
+    }
+
+    fn runtime_with(&self, version: &str, drift: &Drift) {
+        let files =
+            text::entries(&prefix(), drift, &Refresh::default()).into_iter().filter_map(|(path, entry)| match entry {
+                Entry::File { mode, bytes } if !path.as_str().ends_with(".gz") => {
+                    Some((path.as_str()[1..].to_owned(), (mode, String::from_utf8(bytes.to_vec()).expect("text"))))
+                }
+                _ => None,
+            });
+        let files = files.collect();
+        let members = text::scripts(&prefix()).into_iter().map(|(member, text)| (member.file_name(), text)).collect();
         deb(&self.tree, "pg-runtime", version, "Depends: mount\nMulti-Arch: foreign\n", &files, &members);
     }
 
@@ -110,15 +120,17 @@ impl Host {
                  mkdir -p /run/systemd/system /root/active /root/failed; : >/root/calls");
     }
 
-    /// What was asked of systemd since the last call, but for daemon-reload; sorted as it came.
+    /// What was asked of systemd since the last call, but for daemon-reload and the runtime's own timers; in the order in
+    /// which it came.
     fn calls(&self) -> Vec<String> {
         let calls = self.ok("cat /root/calls; : >/root/calls");
-        calls.lines().filter(|line| *line != "daemon-reload").map(str::to_owned).collect()
+        calls.lines().filter(|line| *line != "daemon-reload" && !line.contains(" pg-")).map(str::to_owned).collect()
     }
 
-    /// Every path below /etc, /srv, /opt and /usr/local with its type, mode, owner, target and content.
+    /// Every path below /etc, /srv, /opt and /usr/local with its type, mode, owner, target and content; without the links
+    /// that enable the runtime's timers.
     fn files(&self) -> String {
-        self.ok("cd /; find etc srv opt usr/local ! -path etc/mtab -printf '%p %y %m %u:%g %l\\n' | sort; \
+        self.ok("cd /; find etc srv opt usr/local ! -path etc/mtab ! -name 'pg-*.timer' -printf '%p %y %m %u:%g %l\\n' | sort; \
                  find etc srv opt usr/local -type f -exec sha256sum {} + | sort -k2")
     }
 }

@@ -1,7 +1,8 @@
 //! The texts themselves.
 
-use super::{MANUAL, POSTINST, POSTRM, PRERM, SCRIPT, prefixed};
+use super::{MANUAL, SCRIPT, prefix, prefixed, text};
 use crate::machine::{Need, skip};
+use debrole::plan::ControlMember;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
@@ -27,8 +28,9 @@ fn shells_and_shellcheck_have_nothing_to_say() {
     if skip("shellcheck", &[Need::Program("dash"), Need::Program("shellcheck")]) {
         return;
     }
-    for text in [SCRIPT, POSTINST, PRERM, POSTRM] {
-        let text = prefixed(text);
+    let mut texts = text::scripts(&prefix());
+    texts.remove(&ControlMember::Triggers);
+    for text in texts.into_values().chain([prefixed(SCRIPT)]) {
         assert_eq!(judged("dash", &["-n"], &text), (true, String::new()));
         assert_eq!(judged("shellcheck", &["--shell=dash", "-"], &text), (true, String::new()));
     }
@@ -42,9 +44,9 @@ fn the_manual_page_is_well_formed_and_names_every_command() {
     }
     let text = prefixed(MANUAL);
     assert_eq!(judged("groff", &["-man", "-Tutf8", "-ww", "-z"], &text), (true, String::new()));
-    for verb in ["apply", "withdraw", "verify", "owner", "status", "refresh"] {
+    for verb in ["apply", "withdraw", "verify", "hold", "release", "owner", "status", "refresh"] {
         assert!(text.contains(&format!(".B {verb}\n")) || text.contains(&format!(".BR {verb} ")), "{verb}");
-        assert!(SCRIPT.contains(&format!("\n{verb}) ")), "{verb}");
+        assert!(SCRIPT.contains(&format!("\n{verb})")), "{verb}");
     }
 }
 

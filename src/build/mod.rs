@@ -164,7 +164,7 @@ impl Draft<'_> {
             time: self.time,
         };
         let made = package.write(&stamp).map_err(|error| unwritable(&job.name, job.span, &error))?;
-        let filename = pool_file(&job.name, &job.version, "all");
+        let filename = pool_file(job.kind, &job.name, &job.version, "all");
         sink.put(NewDeb { filename: &filename, bytes: &made.bytes, sha256: &made.sha256 })?;
         Ok(PackageRecord {
             name: job.name.clone(),
@@ -187,10 +187,18 @@ pub fn build(input: Input<'_>, sink: &dyn Sink) -> Result<Build, Vec<Diagnostic>
     draft(input)?.write(sink)
 }
 
-/// Where a package lies below the repository's root. Neither `+` nor `:` is in the name: some servers and stores
-/// take the first for a space, some file systems refuse the second.
-pub fn pool_file(name: &PackageName, version: &str, architecture: &str) -> String {
-    format!("pool/{name}/{name}_{}_{architecture}.deb", version.replace(['+', ':'], "."))
+/// Where a package lies below the repository's root: in a folder for its kind (one for each name would make a third
+/// of the time of a first publish; ext4 places every new directory with care). Neither `+` nor `:` is in the name:
+/// some servers and stores take the first for a space, some file systems refuse the second.
+pub fn pool_file(kind: PackageKind, name: &PackageName, version: &str, architecture: &str) -> String {
+    let folder = match kind {
+        PackageKind::Role => "roles",
+        PackageKind::Host => "hosts",
+        PackageKind::Site => "site",
+        PackageKind::Tombstone => "gone",
+        _ => "fleet",
+    };
+    format!("pool/{folder}/{name}_{}_{architecture}.deb", version.replace(['+', ':'], "."))
 }
 
 /// What a package ships in place: canonical paths of files and symlinks that are neither payload (below

@@ -206,7 +206,7 @@ fn record(model: &Model, package: &SitePackage) -> Result<Published, Diagnostic>
     in_place.sort();
     let hash = sha256(&package.bytes);
     let record = PackageRecord {
-        filename: super::pool_file(&name, &version, &architecture),
+        filename: super::pool_file(PackageKind::Site, &name, &version, &architecture),
         name,
         version,
         architecture,

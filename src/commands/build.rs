@@ -6,7 +6,7 @@ use crate::cli::{self, Global};
 use crate::reporter::Reporter;
 use anyhow::anyhow;
 use debrole::archive::{self, gate::AptGate};
-use debrole::build::{self, Change, Input};
+use debrole::build::{self, Change, Input, NewDeb};
 use debrole::deb;
 use debrole::diagnostics::{Diagnostic, Label, Rule, rules};
 use debrole::lower::Keyring;
@@ -14,11 +14,10 @@ use debrole::model::Model;
 use debrole::names::Codename;
 use debrole::plan::{PackageKind, PackagePlan};
 use debrole::repo::manifest::Manifest;
-use debrole::repo::publish::{Now, Publication, Published, Reason, Settings, frozen};
+use debrole::repo::publish::{Now, Publication, Published, Reason, Settings, Staging, frozen};
 use debrole::repo::{self, Event, Open, Repository};
-use debrole::sign::key as archive_key;
+use debrole::sign::key::{self as archive_key, Chosen};
 use jiff::Timestamp;
-use std::collections::BTreeMap;
 use std::mem::ManuallyDrop;
 use std::sync::Mutex;
 
@@ -61,13 +60,9 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
         not_run.extend(ask_archive(loaded, plans, &options, reporter)?);
     }
 
-    busy.say("making packages");
-    let bytes = Mutex::new(BTreeMap::new());
-    let built = draft.write(&bytes).map_err(fail)?;
-    let new = bytes.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-
     let settings = settings(model);
     if unchanged && !args.refresh {
+        let built = draft.write(&Mutex::default()).map_err(fail)?;
         // A key that is absent is told at once; what else may be wrong with it, when it is to sign.
         let home = archive_key::open_home(&key::home(&places)).map_err(|d| fail(vec![*d]))?;
         let pinned = model.fleet.key.as_ref().map(|key| key.as_str());
@@ -79,11 +74,27 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
             return Ok(());
         }
     }
-    let chosen = archive_key::choose(&key::home(&places), model.fleet.key.as_ref(), now.seconds()).map_err(fail)?;
+
+    busy.say("making packages");
+    let staging = repository.begin(&settings, now).map_err(fail)?;
+    // GnuPG takes its time to say what it has: meanwhile the packages are made.
+    let (chosen, built) = std::thread::scope(|scope| {
+        let chosen = scope.spawn(|| choose_key(&repository, model, keyring, &places, now));
+        let built = draft.write(&NewFiles(&staging));
+        (chosen.join(), built)
+    });
+    // (In this order: an error of the key says more about all that follows than one of a package.)
+    let new = staging.finish();
+    let chosen = chosen.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    let (chosen, built) = match (chosen, built) {
+        (Ok(chosen), Ok(built)) => (chosen, built),
+        (chosen, built) => {
+            // What can't be removed now, the next build removes.
+            let _ = repository.abandon();
+            return Err(fail([chosen.err(), built.err()].into_iter().flatten().flatten().collect()));
+        }
+    };
     reporter.diagnostics(&chosen.warnings, &loaded.tree.sources);
-    let before = published_keyring(&repository).map_err(fail)?;
-    let signed_by = repository.head().map_or(&[][..], |head| &head.signed_by);
-    archive_key::judge_keyring(&chosen.signer, &keyring.binary, before.as_deref(), signed_by).map_err(fail)?;
     let gate = AptGate::new(&model.fleet.releases, options);
     let publication = Publication {
         packages: built.records,
@@ -116,6 +127,21 @@ fn too_far_ahead(time: i64) -> Diagnostic {
     )
     .help("Correct --time (or SOURCE_DATE_EPOCH in the environment), or set the clock right.")
     .help("If it is meant, say so: --future.")
+}
+
+/// The key to sign with, if machines can go on with what it signs.
+fn choose_key(
+    repository: &Repository<'_>,
+    model: &Model,
+    keyring: &Keyring,
+    places: &Places,
+    now: Now,
+) -> Result<Chosen, Vec<Diagnostic>> {
+    let chosen = archive_key::choose(&key::home(places), model.fleet.key.as_ref(), now.seconds())?;
+    let before = published_keyring(repository)?;
+    let signed_by = repository.head().map_or(&[][..], |head| &head.signed_by);
+    archive_key::judge_keyring(&chosen.signer, &keyring.binary, before.as_deref(), signed_by)?;
+    Ok(chosen)
 }
 
 /// The keyring that machines have; None before the first publish.
@@ -233,6 +259,14 @@ struct Pool<'a>(&'a Repository<'a>);
 impl build::Published for Pool<'_> {
     fn read(&self, filename: &str) -> std::io::Result<Vec<u8>> {
         self.0.pool_file(filename).map_err(|d| std::io::Error::other(d.message))
+    }
+}
+
+struct NewFiles<'a>(&'a Staging<'a>);
+
+impl build::Sink for NewFiles<'_> {
+    fn put(&self, deb: NewDeb<'_>) -> Result<(), Diagnostic> {
+        self.0.put(deb.filename, deb.bytes)
     }
 }
 

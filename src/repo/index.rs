@@ -1,13 +1,15 @@
 //! Packages indexes: what apt reads, made from the records of the package set. Pure.
 
 use super::manifest::{FileHash, PackageRecord};
+use super::xz::Known;
 use super::{COMPONENT, store};
 use crate::names::{Architecture, Codename};
 use flate2::{Compression, GzBuilder};
 use lzma_rust2::{XzOptions, XzWriter};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::sync::Arc;
 
 /// The indexes of all suites and architectures: which files there are, and the bytes of each distinct one.
@@ -15,64 +17,95 @@ use std::sync::Arc;
 pub struct Indexes {
     /// Suite → path below `dists/<suite>/` → size and hash: what Release lists.
     pub suites: BTreeMap<Codename, BTreeMap<String, FileHash>>,
-    /// Bytes by hash. What was [reused](make) has none.
+    /// Bytes by hash. What [is published](Before) has none.
     pub contents: BTreeMap<String, Arc<[u8]>>,
 }
 
-/// The compressed forms of an index that is known already, by the hash of its text: (Packages.gz, Packages.xz).
-pub type Reuse<'a> = &'a (dyn Fn(&str) -> Option<[FileHash; 2]> + Sync);
+/// What is published already, and so need not be compressed again.
+#[derive(Clone, Copy)]
+pub struct Before<'a> {
+    /// The compressed forms of an index, by the hash of its text: (Packages.gz, Packages.xz).
+    pub forms: &'a (dyn Fn(&str) -> Option<[FileHash; 2]> + Sync),
+    /// The index of a suite as it is published: by suite and path its text and its .xz, read and checked.
+    pub index: &'a (dyn Fn(&Codename, &str) -> Option<(Vec<u8>, Vec<u8>)> + Sync),
+}
 
-/// Makes every index. Equal texts (suites that list the same packages) are compressed once, each form as a task of
-/// its own; a text that `reuse` knows is not compressed at all.
+impl Before<'_> {
+    /// Nothing is published.
+    pub const NOTHING: Before<'static> = Before { forms: &|_| None, index: &|_, _| None };
+}
+
+/// Makes every index. Equal texts (suites that list the same packages) are made and compressed once, each form as a
+/// task of its own; a text that is published is not compressed at all.
 pub fn make(
     records: &[PackageRecord],
     suites: &[Codename],
     architectures: &[Architecture],
-    reuse: Reuse<'_>,
+    before: Before<'_>,
 ) -> Indexes {
-    let pairs: Vec<(&Codename, &Architecture)> =
-        suites.iter().flat_map(|suite| architectures.iter().map(move |architecture| (suite, architecture))).collect();
-    let texts: Vec<(FileHash, Arc<[u8]>)> = pairs
+    // Which text each suite and architecture has: those that list the same packages have the same.
+    let mut texts: Vec<Text<'_>> = Vec::new();
+    let mut pairs: Vec<(&Codename, &Architecture, usize)> = Vec::new();
+    for suite in suites {
+        for architecture in architectures {
+            let listed = listed(records, suite, architecture);
+            let known = texts.iter().position(|text| text.listed == listed);
+            pairs.push((suite, architecture, known.unwrap_or(texts.len())));
+            if known.is_none() {
+                texts.push(Text { listed, path: path(architecture), suite });
+            }
+        }
+    }
+    let texts: Vec<(FileHash, Arc<[u8]>, &Text<'_>)> = texts
         .par_iter()
-        .map(|(suite, architecture)| {
-            let text: Arc<[u8]> = packages(records, suite, architecture).into_bytes().into();
-            (file_hash(&text), text)
-        })
-        .collect();
-
-    let distinct: BTreeMap<&str, &Arc<[u8]>> = texts.iter().map(|(hash, text)| (hash.sha256.as_str(), text)).collect();
-    let distinct: Vec<(&str, &Arc<[u8]>)> = distinct.into_iter().collect();
-    let reused: Vec<Option<[FileHash; 2]>> = distinct.iter().map(|(hash, _)| reuse(hash)).collect();
-    let tasks: Vec<(usize, Form)> =
-        (0..distinct.len()).filter(|&i| reused[i].is_none()).flat_map(|i| [(i, Form::Xz), (i, Form::Gz)]).collect();
-    let made: Vec<(usize, Form, FileHash, Arc<[u8]>)> = tasks
-        .into_par_iter()
-        .map(|(i, form)| {
-            let bytes: Arc<[u8]> = form.compress(distinct[i].1).into();
-            (i, form, file_hash(&bytes), bytes)
+        .map(|text| {
+            let bytes: Arc<[u8]> = stanzas(&text.listed).into_bytes().into();
+            (file_hash(&bytes), bytes, text)
         })
         .collect();
 
     let mut indexes = Indexes::default();
-    let mut forms: BTreeMap<&str, [Option<FileHash>; 2]> = BTreeMap::new();
-    for ((hash, _), reused) in distinct.iter().zip(reused) {
-        let known = reused.map_or([None, None], |[gz, xz]| [Some(gz), Some(xz)]);
-        forms.insert(hash, known);
-    }
-    for (i, form, hash, bytes) in made {
-        indexes.contents.insert(hash.sha256.clone(), bytes);
-        forms.entry(distinct[i].0).or_default()[form as usize] = Some(hash);
-    }
-    for ((suite, architecture), (hash, text)) in pairs.into_iter().zip(&texts) {
-        let files = indexes.suites.entry(suite.clone()).or_default();
-        let path = format!("{COMPONENT}/binary-{architecture}/Packages");
-        for (form, compressed) in [Form::Gz, Form::Xz].iter().zip(&forms[hash.sha256.as_str()]) {
-            files.extend(compressed.clone().map(|c| (format!("{path}{}", form.suffix()), c)));
+    let forms: Vec<([FileHash; 2], Option<[Arc<[u8]>; 2]>)> = texts
+        .par_iter()
+        .map(|(hash, bytes, text)| {
+            if let Some(published) = (before.forms)(&hash.sha256) {
+                return (published, None);
+            }
+            let earlier = if bytes.len() > SMALL { (before.index)(text.suite, &text.path) } else { None };
+            let earlier = earlier.as_ref().map_or_else(Known::default, |(text, xz)| Known::of(text, xz));
+            let (gz, xz) = rayon::join(|| gz(bytes), || xz(bytes, &earlier));
+            let made: [Arc<[u8]>; 2] = [gz.into(), xz.into()];
+            ([file_hash(&made[0]), file_hash(&made[1])], Some(made))
+        })
+        .collect();
+    for ((hash, bytes, _), (compressed, made)) in texts.iter().zip(&forms) {
+        indexes.contents.insert(hash.sha256.clone(), bytes.clone());
+        for (hash, bytes) in compressed.iter().zip(made.iter().flatten()) {
+            indexes.contents.insert(hash.sha256.clone(), bytes.clone());
         }
-        files.insert(path, hash.clone());
-        indexes.contents.insert(hash.sha256.clone(), text.clone());
+    }
+    for (suite, architecture, text) in pairs {
+        let path = path(architecture);
+        let files = indexes.suites.entry(suite.clone()).or_default();
+        let [gz, xz] = &forms[text].0;
+        files.insert(format!("{path}.gz"), gz.clone());
+        files.insert(format!("{path}.xz"), xz.clone());
+        files.insert(path, texts[text].0.clone());
     }
     indexes
+}
+
+/// A Packages text that is to be made.
+struct Text<'a> {
+    listed: Vec<&'a PackageRecord>,
+    /// The first suite and path that have it.
+    suite: &'a Codename,
+    path: String,
+}
+
+/// Below `dists/<suite>/`.
+fn path(architecture: &Architecture) -> String {
+    format!("{COMPONENT}/binary-{architecture}/Packages")
 }
 
 fn file_hash(bytes: &[u8]) -> FileHash {
@@ -82,54 +115,47 @@ fn file_hash(bytes: &[u8]) -> FileHash {
 /// The text of one Packages file: a stanza a package, the control fields verbatim (Debian/apt#23), then where its
 /// .deb is and what it hashes to. Packages for all architectures are in each index.
 pub fn packages(records: &[PackageRecord], suite: &Codename, architecture: &Architecture) -> String {
+    stanzas(&listed(records, suite, architecture))
+}
+
+fn listed<'a>(records: &'a [PackageRecord], suite: &Codename, architecture: &Architecture) -> Vec<&'a PackageRecord> {
     let listed = records.iter().filter(|record| {
         (record.architecture == "all" || record.architecture == architecture.as_str())
             && record.releases.contains(suite)
     });
-    let mut text = String::new();
+    listed.collect()
+}
+
+fn stanzas(listed: &[&PackageRecord]) -> String {
+    const FIELDS: usize = "\nFilename: \nSize: 1234567\nSHA256: \n\n".len() + 64;
+    let mut text =
+        String::with_capacity(listed.iter().map(|record| record.control.len() + record.filename.len() + FIELDS).sum());
     for record in listed {
-        text.push_str(&record.control);
-        text.push_str(&format!(
-            "\nFilename: {}\nSize: {}\nSHA256: {}\n\n",
-            record.filename, record.size, record.sha256
-        ));
+        let PackageRecord { control, filename, size, sha256, .. } = record;
+        let _ = write!(text, "{control}\nFilename: {filename}\nSize: {size}\nSHA256: {sha256}\n\n");
     }
     text
 }
 
-/// How an index is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    Gz = 0,
-    Xz = 1,
+/// Up to here an index is compressed as well as can be. A larger one is compressed fast, and its .xz in
+/// [blocks](super::xz) that the next generation takes over; its .gz is for readers that know no xz.
+const SMALL: usize = 256 * 1024;
+const IN_MEMORY: &str = "writing into memory does not fail";
+
+/// The same bytes for the same text, always: no time, no name, no threads.
+fn gz(text: &[u8]) -> Vec<u8> {
+    let level = if text.len() <= SMALL { 6 } else { 1 };
+    let mut out = GzBuilder::new().mtime(0).write(Vec::new(), Compression::new(level));
+    out.write_all(text).expect(IN_MEMORY);
+    out.finish().expect(IN_MEMORY)
 }
 
-/// Up to here an index is compressed as well as can be; a larger one fast: its hashes don't compress at all, so that
-/// preset 6 takes four times as long as preset 1 to save a fifth.
-const SMALL: usize = 256 * 1024;
-
-impl Form {
-    fn suffix(self) -> &'static str {
-        match self {
-            Form::Gz => ".gz",
-            Form::Xz => ".xz",
-        }
+/// Likewise, whatever is known already.
+fn xz(text: &[u8], known: &Known<'_>) -> Vec<u8> {
+    if text.len() > SMALL {
+        return super::xz::compress(text, known);
     }
-    /// The same bytes for the same text, always: no time, no name, no threads.
-    fn compress(self, text: &[u8]) -> Vec<u8> {
-        const IN_MEMORY: &str = "writing into memory does not fail";
-        match self {
-            Form::Gz => {
-                let mut out = GzBuilder::new().mtime(0).write(Vec::new(), Compression::new(6));
-                out.write_all(text).expect(IN_MEMORY);
-                out.finish().expect(IN_MEMORY)
-            }
-            Form::Xz => {
-                let preset = if text.len() <= SMALL { 6 } else { 1 };
-                let mut out = XzWriter::new(Vec::new(), XzOptions::with_preset(preset)).expect(IN_MEMORY);
-                out.write_all(text).expect(IN_MEMORY);
-                out.finish().expect(IN_MEMORY)
-            }
-        }
-    }
+    let mut out = XzWriter::new(Vec::new(), XzOptions::with_preset(6)).expect(IN_MEMORY);
+    out.write_all(text).expect(IN_MEMORY);
+    out.finish().expect(IN_MEMORY)
 }

@@ -5,7 +5,7 @@
 //! generations/12/<suite>/…           InRelease, Release, Release.gpg, main/binary-<arch>/Packages*
 //! generations/12/manifest.json       the state, signed: manifest.json.asc
 //! by-hash/SHA256/<hash>              every index file once; `…/Packages.xz` and `…/by-hash` are symlinks to it
-//! pool/<name>/….deb                  create-only
+//! pool/<kind>/….deb                  create-only
 //! pg-archive-keyring-<release>.deb   -> dists/…, the stable names for joining
 //! .lock                              taken by flock(2), never written
 //! .unfinished                        there while a publish is under way; the next start cleans up after it
@@ -26,6 +26,7 @@ pub mod release;
 pub mod repair;
 pub mod store;
 pub mod touched;
+pub mod xz;
 
 use crate::diagnostics::{Diagnostic, rules};
 use lock::Lock;

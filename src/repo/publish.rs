@@ -17,6 +17,7 @@ use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 /// A signature older than this is made anew even when nothing has changed. Seconds.
@@ -60,8 +61,8 @@ impl Now {
 pub struct Publication<'a> {
     /// The whole package set.
     pub packages: Vec<PackageRecord>,
-    /// The files of it that are new: `pool/…`, as in their records, → bytes.
-    pub new: BTreeMap<String, Vec<u8>>,
+    /// The files of it that are new: what [`Staging::finish`] gave.
+    pub new: BTreeSet<String>,
     /// For every name ever published the highest base version.
     pub highest: BTreeMap<PackageName, String>,
     pub settings: Settings,
@@ -107,6 +108,31 @@ pub enum Reason {
 
 type Result<T, E = Diagnostic> = std::result::Result<T, E>;
 
+/// A publish that has begun: takes new files of the pool, from several threads, while others are still being made.
+/// Nobody can know them before the commit.
+#[derive(Debug)]
+pub struct Staging<'r> {
+    repository: &'r Repository<'r>,
+    in_use: References,
+    date: i64,
+    files: Mutex<BTreeSet<String>>,
+}
+
+impl Staging<'_> {
+    /// Creates a file of the pool under its final name, `pool/…`.
+    pub fn put(&self, filename: &str, bytes: &[u8]) -> Result<()> {
+        self.repository.put_pool_file(filename, bytes, &self.in_use, self.date)?;
+        let mut files = self.files.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        files.insert(filename.to_owned());
+        Ok(())
+    }
+
+    /// The names of the files that were put.
+    pub fn finish(self) -> BTreeSet<String> {
+        self.files.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
 /// What apt refuses to see changed (apt-secure(8)): Origin and Label are what the first publish said.
 pub fn frozen(head: &Manifest, settings: &Settings) -> Vec<Diagnostic> {
     let fields = [
@@ -126,12 +152,46 @@ pub fn frozen(head: &Manifest, settings: &Settings) -> Vec<Diagnostic> {
 }
 
 impl Repository<'_> {
+    /// Begins a publish: from here on there are files in the output directory that nobody may know. Ends with
+    /// [`publish`](Self::publish) or [`abandon`](Self::abandon); after neither, the next start cleans up.
+    ///
+    /// # Errors
+    /// What [`publish`](Self::publish) would have against these settings and this time.
+    pub fn begin(&self, settings: &Settings, now: Now) -> Result<Staging<'_>, Vec<Diagnostic>> {
+        self.refuse(&[], settings, now)?;
+        store::check_space(&self.directory, self.root(), 0, 0).map_err(one)?;
+        repair::begin(self.root()).map_err(one)?;
+        store::directory(&self.root().join("pool")).map_err(one)?;
+        let in_use = References::of(self.head.as_ref());
+        Ok(Staging { repository: self, in_use, date: self.date(now), files: Mutex::default() })
+    }
+
+    /// Removes what a publish that came to nothing has written.
+    pub fn abandon(&self) -> Result<usize> {
+        repair::repair(self.root(), self.head.as_ref())
+    }
+
+    /// The Date of the next generation, in seconds since 1970 UTC: after that of the last.
+    fn date(&self, now: Now) -> i64 {
+        let now = now.seconds();
+        self.head.as_ref().map_or(now, |head| now.max(head.date + 1))
+    }
+
     /// Publishes a package set: all suites at once, by one rename(2).
     ///
     /// # Errors
     /// Everything that stands against it; the old generation is then still the one that clients see, but for the
     /// rare error *after* the commit, which says so.
     pub fn publish(&mut self, publication: Publication<'_>) -> Result<Published, Vec<Diagnostic>> {
+        let done = self.try_publish(publication);
+        if done.is_err() && repair::is_unfinished(self.root()) {
+            // Best done at once; should this fail too, the next start does it.
+            let _ = self.abandon();
+        }
+        done
+    }
+
+    fn try_publish(&mut self, publication: Publication<'_>) -> Result<Published, Vec<Diagnostic>> {
         let Publication { packages, settings, .. } = &publication;
         self.refuse(packages, settings, publication.now)?;
         let signed_by = publication.signer.fingerprints();
@@ -156,21 +216,11 @@ impl Repository<'_> {
         }
 
         let Publication { packages, new, highest, settings, signer, gate, now, .. } = publication;
-        let (manifest, indexes) = self.next(packages, highest, settings, signer, now.seconds());
+        let (manifest, indexes) = self.next(packages, highest, settings, signer, self.date(now));
         let generation = self.sign(manifest, signer).map_err(one)?;
-        let staged = self.stage(&generation, &new, &indexes, signer);
-        let accepted = staged.and_then(|()| {
-            self.wait_for_clock(now, generation.manifest.date);
-            self.ask(gate, &generation)
-        });
-        let report = match accepted {
-            Ok(report) => report,
-            Err(errors) => {
-                // Best done at once; should this fail too, the next start does it.
-                let _ = repair::repair(self.root(), self.head.as_ref());
-                return Err(errors);
-            }
-        };
+        self.stage(&generation, &new, &indexes, signer)?;
+        self.wait_for_clock(now, generation.manifest.date);
+        let report = self.ask(gate, &generation)?;
         self.commit(&generation).map_err(one)?;
         self.emit(Event::Committed { generation: generation.manifest.generation });
 
@@ -261,11 +311,10 @@ impl Repository<'_> {
         highest: BTreeMap<PackageName, String>,
         settings: Settings,
         signer: &dyn Signer,
-        now: i64,
+        date: i64,
     ) -> (Manifest, Indexes) {
         sort(&mut packages);
         let head = self.head.as_ref();
-        let date = head.map_or(now, |head| now.max(head.date + 1));
         let suites: Vec<Codename> = settings.suites.into_iter().collect();
         let architectures: Vec<Architecture> = settings.architectures.into_iter().collect();
         let known = known_forms(head);
@@ -274,7 +323,13 @@ impl Repository<'_> {
             let sound = [gz, xz].iter().all(|file| store::by_hash_is_sound(self.root(), &file.sha256));
             sound.then(|| [(*gz).clone(), (*xz).clone()])
         };
-        let indexes = index::make(&packages, &suites, &architectures, &reuse);
+        let earlier = |suite: &Codename, path: &str| {
+            let files = head?.suites.get(suite)?;
+            let read = |path: &str| store::read_by_hash(self.root(), &files.get(path)?.sha256);
+            Some((read(path)?, read(&format!("{path}.xz"))?))
+        };
+        let before = index::Before { forms: &reuse, index: &earlier };
+        let indexes = index::make(&packages, &suites, &architectures, before);
         let mut manifest = Manifest {
             format: FORMAT,
             generation: head.map_or(1, |head| head.generation + 1),
@@ -308,20 +363,24 @@ impl Repository<'_> {
             .iter()
             .map(|(suite, files)| (suite, release::release(&manifest, suite, files).into_bytes()))
             .collect();
-        // The first signature starts the agent; after it they are made at the same time.
-        let signature = signer.detach(&json).map_err(failed)?;
-        let suites: Vec<SignedSuite> = releases
-            .into_par_iter()
-            .map(|(codename, release)| {
-                let (in_release, release_gpg) = rayon::join(|| signer.clearsign(&release), || signer.detach(&release));
-                Ok(SignedSuite {
-                    codename: codename.clone(),
-                    in_release: in_release.map_err(failed)?,
-                    release_gpg: release_gpg.map_err(failed)?,
-                    release,
+        // All at the same time: the manifest's, and two for each suite.
+        let suites = || {
+            releases
+                .into_par_iter()
+                .map(|(codename, release)| {
+                    let (in_release, release_gpg) =
+                        rayon::join(|| signer.clearsign(&release), || signer.detach(&release));
+                    Ok(SignedSuite {
+                        codename: codename.clone(),
+                        in_release: in_release.map_err(failed)?,
+                        release_gpg: release_gpg.map_err(failed)?,
+                        release,
+                    })
                 })
-            })
-            .collect::<Result<_>>()?;
+                .collect::<Result<_>>()
+        };
+        let (signature, suites) = rayon::join(|| signer.detach(&json), suites);
+        let (signature, suites): (Vec<u8>, Vec<SignedSuite>) = (signature.map_err(failed)?, suites?);
         Ok(Generation { manifest, suites, json, signature })
     }
 
@@ -329,16 +388,19 @@ impl Repository<'_> {
     fn stage(
         &self,
         generation: &Generation,
-        new: &BTreeMap<String, Vec<u8>>,
+        new: &BTreeSet<String>,
         indexes: &Indexes,
         signer: &dyn Signer,
     ) -> Result<(), Vec<Diagnostic>> {
-        self.write(generation, new, indexes).map_err(one)?;
-        rustix::fs::syncfs(&self.directory).map_err(|e| one(store::failed("flush", self.root(), &e.into())))?;
-        self.verify(generation, new, signer)
+        self.write(generation, indexes).map_err(one)?;
+        // Reading back needs no disk, and flushing no processor.
+        let (flushed, verified) =
+            rayon::join(|| rustix::fs::syncfs(&self.directory), || self.verify(generation, new, signer));
+        flushed.map_err(|e| one(store::failed("flush", self.root(), &e.into())))?;
+        verified
     }
 
-    fn write(&self, generation: &Generation, new: &BTreeMap<String, Vec<u8>>, indexes: &Indexes) -> Result<()> {
+    fn write(&self, generation: &Generation, indexes: &Indexes) -> Result<()> {
         let root = self.root();
         let in_use = References::of(self.head.as_ref());
         let (mut bytes, mut files) = generation.size();
@@ -348,16 +410,11 @@ impl Repository<'_> {
                 files += 1;
             }
         }
-        bytes += new.values().map(|file| file.len() as u64).sum::<u64>();
-        files += 2 * new.len() as u64;
         store::check_space(&self.directory, root, bytes, files)?;
-        self.emit(Event::Writing { files: new.len(), bytes });
+        self.emit(Event::Writing { files: indexes.contents.len(), bytes });
 
         repair::begin(root)?;
-        store::directory(&root.join("pool"))?;
         let date = generation.manifest.date;
-        new.par_iter().try_for_each(|(filename, file)| self.put_pool_file(filename, file, &in_use, date))?;
-
         store::directory(&root.join(store::BY_HASH))?;
         let current: BTreeSet<&str> = self
             .head
@@ -374,23 +431,24 @@ impl Repository<'_> {
     /// Creates a file of the pool under its final name: nobody can know it before the commit.
     fn put_pool_file(&self, filename: &str, bytes: &[u8], in_use: &References, date: i64) -> Result<()> {
         let path = self.root().join(filename);
-        if let Some(directory) = path.parent() {
-            store::directory(directory)?;
+        match store::create_in(&path, bytes, date) {
+            Ok(()) => return Ok(()),
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(store::failed("write", &path, &e)),
         }
-        match std::fs::read(&path) {
-            Ok(there) if there == bytes => return Ok(()),
-            Ok(_) if in_use.pool.contains(filename) => {
-                return Err(Diagnostic::new(
-                    &rules::version_republished::RULE,
-                    format!("{filename} is published with other contents"),
-                )
-                .help("Give the changed contents a higher version."));
-            }
-            // Left over from before, and in nobody's manifest.
-            Ok(_) => drop(store::remove(&path)?),
-            Err(e) if e.kind() == ErrorKind::NotFound => {}
-            Err(e) => return Err(store::failed("read", &path, &e)),
+        let there = std::fs::read(&path).map_err(|e| store::failed("read", &path, &e))?;
+        if there == bytes {
+            return Ok(());
         }
+        if in_use.pool.contains(filename) {
+            return Err(Diagnostic::new(
+                &rules::version_republished::RULE,
+                format!("{filename} is published with other contents"),
+            )
+            .help("Give the changed contents a higher version."));
+        }
+        // Left over from before, and in nobody's manifest.
+        store::remove(&path)?;
         store::create(&path, bytes, date)
     }
 
@@ -398,7 +456,7 @@ impl Repository<'_> {
     fn verify(
         &self,
         generation: &Generation,
-        new: &BTreeMap<String, Vec<u8>>,
+        new: &BTreeSet<String>,
         signer: &dyn Signer,
     ) -> Result<(), Vec<Diagnostic>> {
         let root = self.root();
@@ -406,7 +464,7 @@ impl Repository<'_> {
         let mut wrong: Vec<String> = Vec::new();
         let records: BTreeMap<&str, &PackageRecord> =
             generation.manifest.packages.iter().map(|record| (record.filename.as_str(), record)).collect();
-        wrong.par_extend(new.par_iter().filter_map(|(filename, _)| {
+        wrong.par_extend(new.par_iter().filter_map(|filename| {
             let Some(record) = records.get(filename.as_str()) else {
                 return Some(format!("{filename} is new, but in no record"));
             };

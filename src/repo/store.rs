@@ -47,6 +47,17 @@ pub fn create(path: &Path, bytes: &[u8], mtime: i64) -> Result<(), Diagnostic> {
     create_io(path, bytes, mtime).map_err(|e| failed("write", path, &e))
 }
 
+/// As [`create`], and makes the directory where it is not there yet.
+pub fn create_in(path: &Path, bytes: &[u8], mtime: i64) -> io::Result<()> {
+    match create_io(path, bytes, mtime) {
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            std::fs::create_dir_all(path.parent().unwrap_or(path))?;
+            create_io(path, bytes, mtime)
+        }
+        other => other,
+    }
+}
+
 fn create_io(path: &Path, bytes: &[u8], mtime: i64) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
     file.write_all(bytes)?;
@@ -85,7 +96,12 @@ pub fn put_by_hash(root: &Path, hash: &str, bytes: &[u8], mtime: i64, in_use: bo
 
 /// Whether there is such a file and its bytes have that hash.
 pub fn by_hash_is_sound(root: &Path, hash: &str) -> bool {
-    std::fs::read(root.join(BY_HASH).join(hash)).is_ok_and(|bytes| sha256(&bytes) == hash)
+    read_by_hash(root, hash).is_some()
+}
+
+/// Its bytes, if they have that hash.
+pub fn read_by_hash(root: &Path, hash: &str) -> Option<Vec<u8>> {
+    std::fs::read(root.join(BY_HASH).join(hash)).ok().filter(|bytes| sha256(bytes) == hash)
 }
 
 /// Makes `link` point to `target`, at once for everybody who looks: a new symlink under a temporary name, then one

@@ -636,7 +636,7 @@ fn the_sites_packages_are_published_as_they_are() {
     let build = repository.publish(&model, &[], NOW).unwrap();
     assert!(matches!(change(&build, "example-tools").what, What::Added { .. }));
     let record = repository.record("example-tools", "bookworm").clone();
-    assert_eq!(record.filename, "pool/example-tools/example-tools_1.1.0-2.b1_amd64.deb");
+    assert_eq!(record.filename, "pool/site/example-tools_1.1.0-2.b1_amd64.deb");
     assert_eq!((record.kind, record.architecture.as_str(), record.releases.len()), (PackageKind::Site, "amd64", 2));
     assert!(record.control.ends_with("Description: tools of the site\n And more about them."));
     assert_eq!(record.in_place, ["/usr/bin/tool", "/usr/lib/systemd/system/tool.service"]);

@@ -400,20 +400,20 @@ fn a_full_disk_keeps_the_old_repository() {
     let out = mount.path().join("out");
     publish(&out, package_set(0, 3), &key.signer, Now::Supplied(T));
     let before = paths(&out);
-    let attempt = |publication| {
-        Repository::open(&out, Open { keys: None, wait: false, events: &silent }).unwrap().publish(publication)
+    let attempt = |wanted: crate::fleet::Wanted<'_>| {
+        wanted.publish(&mut Repository::open(&out, Open { keys: None, wait: false, events: &silent }).unwrap())
     };
-    // Too large by itself: said before anything is written.
+    // Too large by itself.
     let mut large = publication(&out, package_set(1, 3), &key.signer, Now::Supplied(T + 1));
     let incompressible: String = (0..40_000u32).map(|i| sha256(&i.to_le_bytes())).collect();
     let (record, bytes) =
         crate::fleet::package("big", "1.0", &["bookworm"], debrole::plan::PackageKind::Site, &incompressible);
     assert!(bytes.len() > 1_200_000);
     large.new.insert(record.filename.clone(), bytes);
-    large.packages.push(record);
+    large.publication.packages.push(record);
     let refused = attempt(large).unwrap_err();
     assert_eq!(refused[0].rule.code, "disk-full");
-    assert!(refused[0].message.contains("are needed"), "{}", refused[0].message);
+    assert!(refused[0].message.contains("the disk is full"), "{}", refused[0].message);
     assert_eq!(paths(&out), before);
 
     // Too few inodes.

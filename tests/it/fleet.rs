@@ -1,6 +1,7 @@
 //! Small package sets to publish, without the compiler's front.
 
 use debrole::deb;
+use debrole::diagnostics::Diagnostic;
 use debrole::names::{Architecture, Codename, MachinePath, PackageName};
 use debrole::plan::{DebContent, Entry, PackageKind};
 use debrole::repo::manifest::PackageRecord;
@@ -8,7 +9,7 @@ use debrole::repo::publish::{Now, Publication, Published, Settings};
 use debrole::repo::store::sha256;
 use debrole::repo::{Event, Open, Repository};
 use debrole::sign::Signer;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 pub fn silent(_: Event) {}
@@ -100,12 +101,7 @@ pub fn settings() -> Settings {
 }
 
 /// What publishes this set; only files that are not in the output's pool yet are handed over as new.
-pub fn publication<'a>(
-    out: &Path,
-    set: Vec<(PackageRecord, Vec<u8>)>,
-    signer: &'a dyn Signer,
-    now: Now,
-) -> Publication<'a> {
+pub fn publication<'a>(out: &Path, set: Vec<(PackageRecord, Vec<u8>)>, signer: &'a dyn Signer, now: Now) -> Wanted<'a> {
     let mut highest: BTreeMap<PackageName, String> = BTreeMap::new();
     for (record, _) in &set {
         let version = highest.entry(record.name.clone()).or_default();
@@ -117,7 +113,31 @@ pub fn publication<'a>(
         .map(|(record, bytes)| (record.filename.clone(), bytes.clone()))
         .collect();
     let packages = set.into_iter().map(|(record, _)| record).collect();
-    Publication { packages, new, highest, settings: settings(), signer, now, refresh: false, gate: None }
+    let settings = settings();
+    let publication =
+        Publication { packages, new: BTreeSet::new(), highest, settings, signer, now, refresh: false, gate: None };
+    Wanted { publication, new }
+}
+
+/// A publication, and the files that it adds to the pool.
+pub struct Wanted<'a> {
+    pub publication: Publication<'a>,
+    pub new: BTreeMap<String, Vec<u8>>,
+}
+
+impl Wanted<'_> {
+    pub fn publish(mut self, repository: &mut Repository<'_>) -> Result<Published, Vec<Diagnostic>> {
+        if !self.new.is_empty() {
+            let staging = repository.begin(&self.publication.settings, self.publication.now)?;
+            let put = self.new.iter().try_for_each(|(filename, bytes)| staging.put(filename, bytes));
+            self.publication.new = staging.finish();
+            if let Err(error) = put {
+                let _ = repository.abandon();
+                return Err(vec![error]);
+            }
+        }
+        repository.publish(self.publication)
+    }
 }
 
 pub fn open(out: &Path) -> Repository<'static> {
@@ -128,7 +148,7 @@ pub fn open(out: &Path) -> Repository<'static> {
 pub fn publish(out: &Path, set: Vec<(PackageRecord, Vec<u8>)>, signer: &dyn Signer, now: Now) -> Published {
     let mut repository = open(out);
     let publication = publication(out, set, signer, now);
-    repository.publish(publication).unwrap_or_else(|errors| panic!("not published: {errors:#?}"))
+    publication.publish(&mut repository).unwrap_or_else(|errors| panic!("not published: {errors:#?}"))
 }
 
 /// Every path below a directory with what a backup would compare: kind, mode, size, modification time, contents or

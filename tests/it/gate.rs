@@ -10,16 +10,14 @@ use debrole::lower::{Keyring, lower};
 use debrole::model::{ArchiveSource, Model};
 use debrole::plan::PackagePlan;
 use debrole::repo::gate::{Gate, GateReport, StagedTree};
-use debrole::repo::publish::{Now, Publication, Published, Settings};
+use debrole::repo::publish::{Now, Publication, Published, Settings, Staging};
 use debrole::repo::{Open, Repository};
 use debrole::resolve::resolve;
 use debrole::sign::key::export_public;
 use debrole::sign::testing::EphemeralKey;
 use debrole::tree::Tree;
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
@@ -35,6 +33,15 @@ struct Site {
     archive: Archive,
     key: EphemeralKey,
     keyring: Keyring,
+}
+
+/// Where the new files go.
+struct NewFiles<'a>(&'a Staging<'a>);
+
+impl build::Sink for NewFiles<'_> {
+    fn put(&self, deb: build::NewDeb<'_>) -> Result<(), Diagnostic> {
+        self.0.put(deb.filename, deb.bytes)
+    }
 }
 
 struct Files<'a>(&'a Path);
@@ -132,7 +139,13 @@ impl Site {
         let (model, plans) = self.compile();
         let out = self.out();
         let mut repository = Repository::open(&out, Open { keys: None, wait: false, events: &crate::fleet::silent })?;
-        let new = Mutex::new(BTreeMap::new());
+        let settings = Settings {
+            origin: model.fleet.origin.clone(),
+            label: model.fleet.label.clone(),
+            suites: model.fleet.releases.iter().map(|r| r.codename.value.clone()).collect(),
+            architectures: model.fleet.architectures.clone(),
+            valid_for: model.fleet.valid_for as i64,
+        };
         let input = Input {
             model: &model,
             plans: &plans,
@@ -140,18 +153,16 @@ impl Site {
             published: &Files(&out),
             time: now.seconds(),
         };
-        let built = build::build(input, &new)?;
+        let draft = build::draft(input)?;
+        let staging = repository.begin(&settings, now)?;
+        let built = draft.write(&NewFiles(&staging))?;
+        let new = staging.finish();
+        drop(draft);
         repository.publish(Publication {
             packages: built.records,
-            new: new.into_inner().unwrap(),
+            new,
             highest: built.highest,
-            settings: Settings {
-                origin: model.fleet.origin.clone(),
-                label: model.fleet.label.clone(),
-                suites: model.fleet.releases.iter().map(|r| r.codename.value.clone()).collect(),
-                architectures: model.fleet.architectures.clone(),
-                valid_for: model.fleet.valid_for as i64,
-            },
+            settings,
             signer: &key.signer,
             now,
             refresh: false,
@@ -171,8 +182,9 @@ impl Site {
         errors.iter().map(|d| format!("{}: {}\n{}\n", d.rule.code, d.message, d.notes.join("\n"))).collect()
     }
     fn pool_file(&self, name: &str) -> PathBuf {
-        let folder = self.out().join("pool").join(name);
-        fs::read_dir(folder).unwrap().next().unwrap().unwrap().path()
+        let folders = ["roles", "fleet"].map(|folder| self.out().join("pool").join(folder));
+        let mut files = folders.iter().flat_map(|f| fs::read_dir(f).unwrap()).map(|entry| entry.unwrap().path());
+        files.find(|path| path.file_name().unwrap().to_str().unwrap().starts_with(&format!("{name}_"))).unwrap()
     }
 }
 
@@ -299,8 +311,8 @@ fn a_pool_that_lacks_a_file_or_has_another_is_refused() {
     changed[100] ^= 1;
     fs::write(&base, &changed).unwrap();
     let said = site.objections();
-    assert!(said.contains("pool/pg-role-web/") && said.contains("No such file"), "{said}");
-    assert!(said.contains("pool/pg-role-base/") && said.contains("other content"), "{said}");
+    assert!(said.contains("pool/roles/pg-role-web_") && said.contains("No such file"), "{said}");
+    assert!(said.contains("pool/roles/pg-role-base_") && said.contains("other content"), "{said}");
     fs::write(&web, bytes).unwrap();
     fs::write(&base, other).unwrap();
     site.accept().unwrap();

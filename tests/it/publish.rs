@@ -96,8 +96,8 @@ fn an_old_signature_is_made_anew_and_so_on_request() {
 
     let mut repository = open(out);
     let mut asked = publication(out, package_set(0, 3), &key.signer, Now::Supplied(T + DAY + 10));
-    asked.refresh = true;
-    assert_eq!(generation(repository.publish(asked).unwrap()).reason, Reason::SignedAnew);
+    asked.publication.refresh = true;
+    assert_eq!(generation(asked.publish(&mut repository).unwrap()).reason, Reason::SignedAnew);
 }
 
 #[test]
@@ -183,7 +183,8 @@ fn the_clock() {
     let out = dir.path();
     publish(out, package_set(0, 3), &key.signer, Now::Supplied(T));
     let before = snapshot(out);
-    let behind = open(out).publish(publication(out, package_set(1, 3), &key.signer, Now::Supplied(T - 6))).unwrap_err();
+    let behind =
+        publication(out, package_set(1, 3), &key.signer, Now::Supplied(T - 6)).publish(&mut open(out)).unwrap_err();
     assert_eq!(codes(&behind), ["clock-behind"]);
     assert_eq!(snapshot(out), before);
     // A few seconds are made up for: the date is the next that clients take.
@@ -206,7 +207,7 @@ fn frozen_fields_and_republished_versions_are_refused() {
     publish(out, package_set(0, 3), &key.signer, Now::Supplied(T));
     let before = snapshot(out);
 
-    let mut changed = publication(out, package_set(1, 3), &key.signer, Now::Supplied(T + 10));
+    let mut changed = publication(out, package_set(1, 3), &key.signer, Now::Supplied(T + 10)).publication;
     changed.settings.origin = "Other".into();
     changed.settings.label = "Other".into();
     let mut set = package_set(1, 3);
@@ -224,7 +225,8 @@ fn a_site_package_that_comes_twice_is_refused() {
     let mut set = package_set(0, 2);
     set.push(package("tool", "1.0", &["bookworm"], PackageKind::Site, "one"));
     set.push(package("tool", "1.0", &["trixie"], PackageKind::Site, "two"));
-    let refused = open(dir.path()).publish(publication(dir.path(), set, &key.signer, Now::Supplied(T))).unwrap_err();
+    let refused =
+        open(dir.path()).publish(publication(dir.path(), set, &key.signer, Now::Supplied(T)).publication).unwrap_err();
     assert_eq!(codes(&refused), ["version-republished"]);
     assert!(!dir.path().join("dists").exists() && !dir.path().join("pool").exists());
 }
@@ -262,8 +264,8 @@ fn the_gate_decides_between_staging_and_commit() {
 
     let mut refusing = publication(out, package_set(1, 3), &key.signer, Now::Supplied(T + 10));
     let no = Judge { accepts: false, seen: Mutex::default() };
-    refusing.gate = Some(&no);
-    assert_eq!(codes(&open(out).publish(refusing).unwrap_err()), ["verification-failed"]);
+    refusing.publication.gate = Some(&no);
+    assert_eq!(codes(&refusing.publish(&mut open(out)).unwrap_err()), ["verification-failed"]);
     assert_eq!(*no.seen.lock().unwrap(), ["4 packages, pool whole: true, live: generations/1"]);
     let files = |tree: std::collections::BTreeMap<String, String>| {
         tree.into_iter().filter(|(_, line)| !line.starts_with("4")).collect::<Vec<_>>()
@@ -272,8 +274,8 @@ fn the_gate_decides_between_staging_and_commit() {
 
     let mut accepted = publication(out, package_set(1, 3), &key.signer, Now::Supplied(T + 10));
     let yes = Judge { accepts: true, seen: Mutex::default() };
-    accepted.gate = Some(&yes);
-    let report = generation(open(out).publish(accepted).unwrap()).gate.unwrap();
+    accepted.publication.gate = Some(&yes);
+    let report = generation(accepted.publish(&mut open(out)).unwrap()).gate.unwrap();
     assert_eq!(report.checked, ["all of it"]);
     assert_eq!(out.join("dists").read_link().unwrap(), Path::new("generations/2"));
 }

@@ -5,6 +5,7 @@ use crate::serve::serve;
 use debrole::diagnostics::Diagnostic;
 use debrole::names::Architecture;
 use debrole::repo::fetch::Found;
+use debrole::repo::index::Before;
 use debrole::repo::manifest::{FileHash, PackageRecord};
 use debrole::repo::publish::{Now, Published};
 use debrole::repo::{Open, Repository, index, release};
@@ -43,7 +44,7 @@ fn equal_indexes_are_compressed_once_and_known_ones_not_at_all() {
         asked.fetch_add(1, Ordering::Relaxed);
         None
     };
-    let made = index::make(&records(), &suites, &architectures, &never);
+    let made = index::make(&records(), &suites, &architectures, Before { forms: &never, ..Before::NOTHING });
     assert_eq!(asked.load(Ordering::Relaxed), 2, "two suites differ, two architectures do not");
     assert_eq!(made.contents.len(), 6);
     let files = &made.suites[&suites[1]];
@@ -56,14 +57,15 @@ fn equal_indexes_are_compressed_once_and_known_ones_not_at_all() {
             Some([files[&format!("{}.gz", text.0)].clone(), files[&format!("{}.xz", text.0)].clone()])
         })
     };
-    let again = index::make(&records(), &suites, &architectures, &known);
+    let again = index::make(&records(), &suites, &architectures, Before { forms: &known, ..Before::NOTHING });
     assert_eq!(again.suites, made.suites);
     assert_eq!(again.contents.len(), 2, "only the texts themselves");
 }
 
 #[test]
 fn compressed_indexes_are_what_other_programs_unpack() {
-    let made = index::make(&records(), &[codename("bookworm")], &[Architecture::parse("amd64").unwrap()], &|_| None);
+    let made =
+        index::make(&records(), &[codename("bookworm")], &[Architecture::parse("amd64").unwrap()], Before::NOTHING);
     let files = &made.suites[&codename("bookworm")];
     let text = &made.contents[&files["main/binary-amd64/Packages"].sha256];
     let dir = tempfile::tempdir().unwrap();
@@ -206,5 +208,6 @@ fn what_can_be_wrong_with_what_is_published() {
     // And whole again it is taken.
     assert!(matches!(fill(out, &uri, &keys), Ok(Found::Generation { generation: 1, .. })));
     let mut repository = open(out);
-    assert!(repository.publish(publication(out, package_set(1, 3), &key.signer, Now::Supplied(T + 1))).is_ok());
+    let next = publication(out, package_set(1, 3), &key.signer, Now::Supplied(T + 1));
+    assert!(next.publish(&mut repository).is_ok());
 }

@@ -197,7 +197,7 @@ fn what_is_refused_publishes_nothing_and_loses_nothing() {
     assert_eq!(status, Some(0), "{said}");
     let out = good.path().join("repo-out");
     let before = snapshot(&out);
-    assert!(before.keys().any(|path| path.starts_with("pool/pg-role-base/")));
+    assert!(before.keys().any(|path| path.starts_with("pool/roles/pg-role-base_")));
 
     let mut refused = 0;
     for rule in rules::ALL.iter().filter(|rule| rule.severity == Severity::Error) {

@@ -11,6 +11,6 @@ changed files below repo-out/pool, or a disk is failing.
 
 Nothing was published.
 
-Refused:   a build after `rm repo-out/pool/pg-role-web/*`.
+Refused:   a build after `rm repo-out/pool/roles/pg-role-web_*`.
 Accepted:  the same after the pool was put back from a backup or from a mirror (`rsync` from the machine that serves it).",
 };

@@ -108,6 +108,14 @@ pub enum Reason {
 
 type Result<T, E = Diagnostic> = std::result::Result<T, E>;
 
+/// A generation that is on the disk, whole and judged: it lacks only its commit.
+struct Prepared {
+    generation: Generation,
+    reason: Reason,
+    gate: Option<GateReport>,
+    new_files: usize,
+}
+
 /// A publish that has begun: takes new files of the pool, from several threads, while others are still being made.
 /// Nobody can know them before the commit.
 #[derive(Debug)]
@@ -183,44 +191,18 @@ impl Repository<'_> {
     /// Everything that stands against it; the old generation is then still the one that clients see, but for the
     /// rare error *after* the commit, which says so.
     pub fn publish(&mut self, publication: Publication<'_>) -> Result<Published, Vec<Diagnostic>> {
-        let done = self.try_publish(publication);
-        if done.is_err() && repair::is_unfinished(self.root()) {
-            // Best done at once; should this fail too, the next start does it.
-            let _ = self.abandon();
-        }
-        done
-    }
-
-    fn try_publish(&mut self, publication: Publication<'_>) -> Result<Published, Vec<Diagnostic>> {
-        let Publication { packages, settings, .. } = &publication;
-        self.refuse(packages, settings, publication.now)?;
-        let signed_by = publication.signer.fingerprints();
-        let unchanged = self.head.as_ref().is_some_and(|head| {
-            head.signed_by == signed_by && is_unchanged(head, packages, &publication.highest, settings)
-        });
-        if unchanged
-            && !publication.refresh
-            && let Some(stays) = self.young(settings, publication.now)
-        {
-            return Ok(stays);
-        }
-        let reason = match (&self.head, unchanged) {
-            (None, _) => Reason::First,
-            (Some(_), true) => Reason::SignedAnew,
-            (Some(_), false) => Reason::Changed,
+        let prepared = match self.prepare(publication) {
+            Ok(Ok(prepared)) => prepared,
+            Ok(Err(stays)) => return Ok(stays),
+            Err(errors) => {
+                if repair::is_unfinished(self.root()) {
+                    // Best done at once; should this fail too, the next start does it.
+                    let _ = self.abandon();
+                }
+                return Err(errors);
+            }
         };
-        // To sign anew is to say of everything that it is still right. It happens once a day: time enough to look.
-        // (What was touched since the last commit was read when the repository was opened, whatever is published.)
-        if let (Some(head), Reason::SignedAnew) = (&self.head, reason) {
-            repair::check_pool(self.root(), head, |_| true).map_err(one)?;
-        }
-
-        let Publication { packages, new, highest, settings, signer, gate, now, .. } = publication;
-        let (manifest, indexes) = self.next(packages, highest, settings, signer, self.date(now));
-        let generation = self.sign(manifest, signer).map_err(one)?;
-        self.stage(&generation, &new, &indexes, signer)?;
-        self.wait_for_clock(now, generation.manifest.date);
-        let report = self.ask(gate, &generation)?;
+        let Prepared { generation, reason, gate, new_files } = prepared;
         self.commit(&generation).map_err(one)?;
         self.emit(Event::Committed { generation: generation.manifest.generation });
 
@@ -238,10 +220,44 @@ impl Repository<'_> {
         Ok(Published::Generation(Box::new(NewGeneration {
             manifest: generation.manifest,
             reason,
-            gate: report,
-            new_files: new.len(),
+            gate,
+            new_files,
             warnings,
         })))
+    }
+
+    /// All but the commit; or what is published stays.
+    fn prepare(&self, publication: Publication<'_>) -> Result<Result<Prepared, Published>, Vec<Diagnostic>> {
+        let Publication { packages, settings, .. } = &publication;
+        self.refuse(packages, settings, publication.now)?;
+        let signed_by = publication.signer.fingerprints();
+        let unchanged = self.head.as_ref().is_some_and(|head| {
+            head.signed_by == signed_by && is_unchanged(head, packages, &publication.highest, settings)
+        });
+        if unchanged
+            && !publication.refresh
+            && let Some(stays) = self.young(settings, publication.now)
+        {
+            return Ok(Err(stays));
+        }
+        let reason = match (&self.head, unchanged) {
+            (None, _) => Reason::First,
+            (Some(_), true) => Reason::SignedAnew,
+            (Some(_), false) => Reason::Changed,
+        };
+        // To sign anew is to say of everything that it is still right. It happens once a day: time enough to look.
+        // (What was touched since the last commit was read when the repository was opened, whatever is published.)
+        if let (Some(head), Reason::SignedAnew) = (&self.head, reason) {
+            repair::check_pool(self.root(), head, |_| true).map_err(one)?;
+        }
+
+        let Publication { packages, new, highest, settings, signer, gate, now, .. } = publication;
+        let (manifest, indexes) = self.next(packages, highest, settings, signer, self.date(now));
+        let generation = self.sign(manifest, signer).map_err(one)?;
+        self.stage(&generation, &new, &indexes, signer)?;
+        self.wait_for_clock(now, generation.manifest.date);
+        let gate = self.ask(gate, &generation)?;
+        Ok(Ok(Prepared { generation, reason, gate, new_files: new.len() }))
     }
 
     /// What [`publish`](Self::publish) would answer where it needs no key: that nothing changed and the signature is

@@ -10,11 +10,13 @@
 //! | read | [`tree`] | directory → texts and bytes |
 //! | parse | [`schema`] | text → spanned AST; never fails: `(Ast, Vec<Diagnostic>)` |
 //! | resolve | [`resolve`] | AST → [`model`] |
+//! | who may what | [`access`] | grants and members → rights, machine by machine |
 //! | lower | [`lower`] | [`model`] → [`plan`] |
 //! | build | [`build`], [`deb`] | plan + what is published → versions and bytes |
 //! | ask Debian | [`archive`] | names and apt's solver; the gate before a commit |
 //! | index, sign, publish | [`repo`], [`sign`] | .debs → generations of a signed repository |
 
+pub mod access;
 pub mod archive;
 pub mod build;
 pub mod deb;
@@ -32,4 +34,5 @@ pub mod schema;
 pub mod serve;
 pub mod sign;
 pub mod source;
+pub mod ssh_key;
 pub mod tree;

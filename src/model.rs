@@ -2,10 +2,13 @@
 //! makes and [`crate::lower`] reads. Collections are sorted, so that whatever is made from them is too.
 
 use crate::names::{
-    AccountName, Architecture, Codename, HostName, MachinePath, PackageName, Prefix, RoleName, UnitName,
+    AccountName, Architecture, Codename, GroupName, HostName, MachinePath, PackageName, Prefix, RoleName, UnitName,
+    UserName,
 };
 use crate::relation::{Relation, RelationField};
 use crate::source::{Span, Spanned};
+use crate::ssh_key::PublicKey;
+use jiff::civil::Date;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -16,6 +19,7 @@ pub struct Model {
     pub fleet: Fleet,
     pub roles: BTreeMap<RoleName, Role>,
     pub hosts: BTreeMap<HostName, Host>,
+    pub people: People,
     /// `packages/*.deb`, sorted by file name: published as they are.
     pub site_packages: Vec<SitePackage>,
 }
@@ -44,6 +48,8 @@ pub struct Fleet {
     /// Full fingerprint of the archive's primary key, upper case hex, where the tree pins one.
     pub key: Option<Spanned<String>>,
     pub drift: Drift,
+    /// The first and the last number that users and groups of the fleet get.
+    pub uids: (u32, u32),
     /// `fleet.NAME` in templates.
     pub values: Values,
     /// Defaults of `host.NAME` for the whole fleet.
@@ -156,6 +162,10 @@ pub struct Host {
     pub roles: Vec<Spanned<RoleName>>,
     pub release: Spanned<Codename>,
     pub addresses: Vec<Spanned<IpAddr>>,
+    /// The machine's SSH host keys.
+    pub host_keys: Vec<Spanned<PublicKey>>,
+    /// Those that it had before.
+    pub retired_host_keys: Vec<Spanned<PublicKey>>,
     pub values: Values,
     /// What is particular to this machine (a host may have all tables of a role).
     pub content: Content,
@@ -192,6 +202,8 @@ pub struct Content {
     pub environment: BTreeMap<String, Spanned<String>>,
     pub debconf: Vec<DebconfAnswer>,
     pub absent: Vec<Absent>,
+    pub accounts: Vec<Account>,
+    pub access: Access,
     /// A POSIX sh fragment, run by `apply` after files and before services, when it changed or never succeeded.
     pub setup: Option<Spanned<String>>,
     /// A POSIX sh fragment, run when the package is removed, before its files go.
@@ -296,6 +308,176 @@ pub struct Absent {
     pub path: Spanned<MachinePath>,
     pub reload: Vec<Spanned<UnitName>>,
     pub restart: Vec<Spanned<UnitName>>,
+}
+
+/// `[[account]]`: a system account that the role's software runs as (sysusers.d(5)).
+#[derive(Debug, Clone)]
+pub struct Account {
+    pub name: Spanned<AccountName>,
+    /// The comment field: one line without `:` and `"`.
+    pub description: String,
+    pub home: MachinePath,
+    pub shell: MachinePath,
+    /// Other groups that it is in.
+    pub groups: Vec<AccountName>,
+}
+
+/// `[access]`: who may be on the machine, and do what there.
+#[derive(Debug, Clone, Default)]
+pub struct Access {
+    /// Groups whose members may log in.
+    pub login: Vec<Spanned<GroupName>>,
+    pub sudo: Vec<SudoRule>,
+}
+
+impl Access {
+    pub fn is_empty(&self) -> bool {
+        self.login.is_empty() && self.sudo.is_empty()
+    }
+    /// All groups that it names, each once.
+    pub fn groups(&self) -> BTreeSet<&GroupName> {
+        self.login.iter().map(|g| &g.value).chain(self.sudo.iter().map(|rule| &rule.group.value)).collect()
+    }
+}
+
+/// `[[access.sudo]]`, with its aliases put in.
+#[derive(Debug, Clone)]
+pub struct SudoRule {
+    pub group: Spanned<GroupName>,
+    /// As it is written in sudoers(5), special characters escaped.
+    pub commands: Vec<Spanned<String>>,
+    /// Users of the machine, or `ALL`. Never empty.
+    pub run_as: Vec<String>,
+    pub password: bool,
+    pub noexec: bool,
+    pub reason: Option<String>,
+    pub span: Span,
+}
+
+impl SudoRule {
+    /// Whether it makes an administrator: everything, as root, without a password that nobody has.
+    pub fn is_everything(&self) -> bool {
+        let root = self.run_as.iter().any(|user| user == "root" || user == "ALL");
+        root && !self.password && !self.noexec && self.commands.iter().any(|command| command.value == "ALL")
+    }
+
+    /// The line of sudoers(5).
+    pub fn line(&self) -> String {
+        let tags = format!(
+            "{}{}",
+            if self.password { "PASSWD: " } else { "NOPASSWD: " },
+            if self.noexec { "NOEXEC: " } else { "" }
+        );
+        let commands: Vec<&str> = self.commands.iter().map(|command| command.value.as_str()).collect();
+        format!("%{} ALL=({}) {tags}{}", self.group.value, self.run_as.join(", "), commands.join(", "))
+    }
+}
+
+/// `users/`, `groups/` and `ledger.toml`.
+#[derive(Debug, Clone, Default)]
+pub struct People {
+    pub users: BTreeMap<UserName, User>,
+    pub groups: BTreeMap<GroupName, Group>,
+    /// Users that have left: number → names that the account had, the last one last, and what becomes of the home.
+    pub departed: BTreeMap<u32, Departed>,
+}
+
+/// `users/<user>.toml`.
+#[derive(Debug, Clone)]
+pub struct User {
+    pub name: Spanned<UserName>,
+    pub uid: Spanned<u32>,
+    /// The comment field of passwd(5): one line without `:` and `,`.
+    pub full_name: String,
+    pub email: Option<String>,
+    pub shell: MachinePath,
+    /// The package that brings the shell, where it is none of the base system.
+    pub shell_package: Option<PackageName>,
+    /// The last day of access.
+    pub expires: Option<Spanned<Date>>,
+    pub home: HomePolicy,
+    pub keys: Vec<UserKey>,
+    pub adopt: Vec<Adopt>,
+}
+
+/// What happens with the home directory of who has no access to a machine any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum HomePolicy {
+    #[default]
+    Keep,
+    Archive,
+    Remove,
+}
+
+impl HomePolicy {
+    pub const ALL: [HomePolicy; 3] = [HomePolicy::Keep, HomePolicy::Archive, HomePolicy::Remove];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            HomePolicy::Keep => "keep",
+            HomePolicy::Archive => "archive",
+            HomePolicy::Remove => "remove",
+        }
+    }
+}
+
+/// `[[key]]` of a user.
+#[derive(Debug, Clone)]
+pub struct UserKey {
+    pub key: Spanned<PublicKey>,
+    /// The last day on which it is good.
+    pub expires: Option<Spanned<Date>>,
+    /// Patterns of sshd's `from`; empty: from everywhere.
+    pub from: Vec<String>,
+    /// Empty: on all machines.
+    pub hosts: BTreeSet<HostName>,
+}
+
+/// `[[adopt]]`: an account that was there before debrole.
+#[derive(Debug, Clone)]
+pub struct Adopt {
+    pub name: AccountName,
+    pub uid: u32,
+    /// None where the numbers are the same.
+    pub files: Option<AdoptFiles>,
+    /// Empty: all.
+    pub hosts: BTreeSet<HostName>,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AdoptFiles {
+    Home,
+    All,
+}
+
+impl AdoptFiles {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            AdoptFiles::Home => "home",
+            AdoptFiles::All => "all",
+        }
+    }
+}
+
+/// `groups/<group>.toml`.
+#[derive(Debug, Clone)]
+pub struct Group {
+    pub name: Spanned<GroupName>,
+    pub gid: Spanned<u32>,
+    pub description: String,
+    pub approval: Option<String>,
+    /// Those who are there; sorted.
+    pub members: BTreeMap<UserName, Span>,
+}
+
+/// Somebody who has left, from the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Departed {
+    /// The account's name; where it was renamed, the last one last. Never empty.
+    pub names: Vec<UserName>,
+    /// None: as the file said that they had.
+    pub home: Option<HomePolicy>,
 }
 
 /// A .deb of the site's own under packages/.

@@ -86,6 +86,15 @@ name!(
     AccountName, account_name
 );
 
+name!(
+    /// A person's account, as in `users/<user>.toml`: `^[a-z][a-z0-9-]{0,30}$`, and none that Debian has.
+    UserName, user_name
+);
+name!(
+    /// A group of people, as in `groups/<group>.toml`: as for users.
+    GroupName, group_name
+);
+
 fn each(text: &str, what: &str, ok: impl Fn(char) -> bool) -> Result<(), String> {
     match text.chars().find(|&c| !ok(c)) {
         Some(c) => Err(format!("{what} may not contain {c:?}")),
@@ -220,6 +229,118 @@ fn account_name(text: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Users and groups of Debian's base system (base-passwd) and of packages that most machines have. Nobody may be called
+/// so: the name has a meaning, and often a power.
+pub const DEBIAN_ACCOUNTS: &[&str] = &[
+    "adm",
+    "admin",
+    "audio",
+    "avahi",
+    "backup",
+    "bin",
+    "bind",
+    "cdrom",
+    "crontab",
+    "daemon",
+    "debian-spamd",
+    "dialout",
+    "dip",
+    "disk",
+    "dnsmasq",
+    "docker",
+    "dovecot",
+    "fax",
+    "floppy",
+    "ftp",
+    "games",
+    "gdm",
+    "git",
+    "gnats",
+    "input",
+    "irc",
+    "kmem",
+    "kvm",
+    "libvirt",
+    "libvirt-qemu",
+    "list",
+    "lp",
+    "lxd",
+    "mail",
+    "man",
+    "messagebus",
+    "munin",
+    "mysql",
+    "nagios",
+    "netdev",
+    "news",
+    "nobody",
+    "nogroup",
+    "ntp",
+    "operator",
+    "plugdev",
+    "polkitd",
+    "postdrop",
+    "postfix",
+    "postgres",
+    "proxy",
+    "redis",
+    "render",
+    "root",
+    "rtkit",
+    "sasl",
+    "sgx",
+    "shadow",
+    "src",
+    "ssh",
+    "ssl-cert",
+    "sshd",
+    "staff",
+    "sudo",
+    "sync",
+    "sys",
+    "tape",
+    "tty",
+    "users",
+    "utmp",
+    "uucp",
+    "uuidd",
+    "vcsa",
+    "video",
+    "voice",
+    "wheel",
+    "www-data",
+];
+
+/// Whether the name is one of Debian's own accounts or groups.
+pub fn is_debians(name: &str) -> bool {
+    DEBIAN_ACCOUNTS.contains(&name) || ["systemd-", "debian-"].iter().any(|start| name.starts_with(start))
+}
+
+fn person(text: &str, what: &str) -> Result<(), String> {
+    if text.is_empty() || text.len() > 31 {
+        return Err(format!("{what} has 1 to 31 characters"));
+    }
+    each(text, what, |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')?;
+    if !text.starts_with(|c: char| c.is_ascii_lowercase()) {
+        return Err(format!("{what} starts with a lower case letter"));
+    }
+    if text.ends_with('-') {
+        return Err(format!("{what} does not end in a hyphen"));
+    }
+    if is_debians(text) {
+        return Err("Debian's own accounts and groups have such names".into());
+    }
+    Ok(())
+}
+
+fn user_name(text: &str) -> Result<(), String> {
+    person(text, "a user's name")
+}
+
+fn group_name(text: &str) -> Result<(), String> {
+    person(text, "a group's name")
+}
+
 impl Prefix {
     /// `<prefix>-runtime`: what all maintainer scripts call.
     pub fn runtime_package(&self) -> PackageName {
@@ -234,6 +355,18 @@ impl Prefix {
     }
     pub fn host_package(&self, host: &HostName) -> PackageName {
         PackageName(format!("{self}-host-{host}").into())
+    }
+    /// `<prefix>-access-<group>`: the members of a group.
+    pub fn access_package(&self, group: &GroupName) -> PackageName {
+        PackageName(format!("{self}-access-{group}").into())
+    }
+    /// `<prefix>-access`: what every machine with people on it needs.
+    pub fn people_package(&self) -> PackageName {
+        PackageName(format!("{self}-access").into())
+    }
+    /// `<prefix>-known-hosts`: the machines' SSH host keys.
+    pub fn known_hosts_package(&self) -> PackageName {
+        PackageName(format!("{self}-known-hosts").into())
     }
     /// `<prefix>-host`: the virtual package that every host package provides and conflicts with, so that a machine
     /// has one of them at most.

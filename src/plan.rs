@@ -29,6 +29,10 @@ pub enum PackageKind {
     Keyring,
     Role,
     Host,
+    /// People: the members of a group, or what all groups need.
+    Access,
+    /// The machines' SSH host keys.
+    KnownHosts,
     /// The site's own, from packages/.
     Site,
     /// Empty: what was published under this name has left the tree.

@@ -1,9 +1,9 @@
-//! The fleet tree on disk, read whole: `debrole.toml`, `roles/`, `hosts/`, `packages/`. Only what is read here
-//! reaches the later stages; they never look at the disk.
+//! The fleet tree on disk, read whole: `debrole.toml`, `ledger.toml`, `roles/`, `hosts/`, `groups/`, `users/`,
+//! `packages/`. Only what is read here reaches the later stages; they never look at the disk.
 
-use crate::diagnostics::{Diagnostic, rules};
+use crate::diagnostics::{Diagnostic, Rule, rules};
 use crate::model::SitePackage;
-use crate::names::{HostName, RoleName};
+use crate::names::{GroupName, HostName, RoleName, UserName, is_debians};
 use crate::source::{FileId, Sources};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,7 +34,14 @@ pub struct Tree {
     pub roles: BTreeMap<String, Definition>,
     /// `hosts/<fqdn>.toml`, by the host's name (valid names only).
     pub hosts: BTreeMap<String, Definition>,
-    /// Roles and hosts whose file is there but could not be read. To name them is not another error.
+    /// `users/<user>.toml`, by the user's name (valid names only). They ship no files.
+    pub users: BTreeMap<String, Definition>,
+    /// `groups/<group>.toml`, likewise.
+    pub groups: BTreeMap<String, Definition>,
+    /// `ledger.toml`, where there is one.
+    pub ledger: Option<FileId>,
+    /// Files of `roles/`, `hosts/`, `users/` and `groups/` that are there but could not be read, as `roles/web`. To name
+    /// them is not another error.
     pub unread: BTreeSet<String>,
     /// `packages/*.deb`, sorted by file name.
     pub packages: Vec<SitePackage>,
@@ -76,6 +83,9 @@ impl Tree {
             debrole: None,
             roles: BTreeMap::new(),
             hosts: BTreeMap::new(),
+            users: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            ledger: None,
             unread: BTreeSet::new(),
             packages: Vec::new(),
         };
@@ -83,10 +93,21 @@ impl Tree {
             Ok(text) => tree.debrole = Some(tree.sources.add("debrole.toml", text)),
             Err(diagnostic) => diagnostics.push(*diagnostic),
         }
-        let roles = reader.definitions("roles", &mut diagnostics);
+        let ledger = Path::new("ledger.toml");
+        if fs::symlink_metadata(root.join(ledger)).is_ok() {
+            match reader.toml(ledger) {
+                Ok(text) => tree.ledger = Some(tree.sources.add(ledger, text)),
+                Err(diagnostic) => diagnostics.push(*diagnostic),
+            }
+        }
+        let roles = reader.definitions(Folder::Roles, &mut diagnostics);
         tree.roles = tree.register(roles, &mut diagnostics);
-        let hosts = reader.definitions("hosts", &mut diagnostics);
+        let hosts = reader.definitions(Folder::Hosts, &mut diagnostics);
         tree.hosts = tree.register(hosts, &mut diagnostics);
+        let groups = reader.definitions(Folder::Groups, &mut diagnostics);
+        tree.groups = tree.register(groups, &mut diagnostics);
+        let users = reader.definitions(Folder::Users, &mut diagnostics);
+        tree.users = tree.register(users, &mut diagnostics);
         tree.packages = reader.packages(&mut diagnostics);
         (tree, diagnostics)
     }
@@ -101,7 +122,7 @@ impl Tree {
         for item in read {
             diagnostics.extend(item.diagnostics);
             let Some(text) = item.text else {
-                self.unread.insert(item.name);
+                self.unread.insert(item.folder.to_string_lossy().into_owned());
                 continue;
             };
             let toml = self.sources.add(item.path, text);
@@ -119,6 +140,52 @@ impl Tree {
             out.insert(item.name, Definition { toml, files, directories: item.directories });
         }
         out
+    }
+}
+
+/// A folder of the tree that holds one TOML file for each of its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Folder {
+    Roles,
+    Hosts,
+    Groups,
+    Users,
+}
+
+impl Folder {
+    const ALL: [Folder; 4] = [Folder::Roles, Folder::Hosts, Folder::Groups, Folder::Users];
+
+    fn name(self) -> &'static str {
+        match self {
+            Folder::Roles => "roles",
+            Folder::Hosts => "hosts",
+            Folder::Groups => "groups",
+            Folder::Users => "users",
+        }
+    }
+
+    /// What one of them is.
+    fn noun(self) -> &'static str {
+        self.name().trim_end_matches('s')
+    }
+
+    /// Whether one of them may have a folder of files beside it.
+    fn ships(self) -> bool {
+        matches!(self, Folder::Roles | Folder::Hosts)
+    }
+
+    /// Whether a file may be called so; the rule that it breaks otherwise.
+    fn check(self, stem: &str) -> Result<(), (&'static Rule, String)> {
+        let people = matches!(self, Folder::Users | Folder::Groups);
+        match self {
+            _ if people && is_debians(stem) => {
+                Err((&rules::reserved_account_name::RULE, "Debian's own accounts and groups have such names".into()))
+            }
+            Folder::Roles => RoleName::parse(stem).map(|_| ()).map_err(|e| (&rules::invalid_role_name::RULE, e)),
+            Folder::Hosts => HostName::parse(stem).map(|_| ()).map_err(|e| (&rules::invalid_host_name::RULE, e)),
+            Folder::Groups => GroupName::parse(stem).map(|_| ()).map_err(|e| (&rules::invalid_group_name::RULE, e)),
+            Folder::Users => UserName::parse(stem).map(|_| ()).map_err(|e| (&rules::invalid_user_name::RULE, e)),
+        }
     }
 }
 
@@ -167,11 +234,11 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// All of `roles/` or `hosts/`, sorted by name.
-    fn definitions(&self, folder: &'static str, diagnostics: &mut Vec<Diagnostic>) -> Vec<ReadDefinition> {
+    fn definitions(&self, kind: Folder, diagnostics: &mut Vec<Diagnostic>) -> Vec<ReadDefinition> {
+        let (folder, noun) = (kind.name(), kind.noun());
         let mut names = BTreeSet::new();
         let mut folders = Vec::new();
         let mut beside = BTreeSet::new();
-        let noun = folder.trim_end_matches('s');
         for Listed { path, name, is_dir } in self.list(Path::new(folder), diagnostics) {
             if name.starts_with('.') || name.ends_with('~') || name.starts_with("README") {
                 continue;
@@ -180,22 +247,16 @@ impl Reader<'_> {
                 beside.insert(name.clone());
             }
             match name.strip_suffix(".toml") {
-                Some(stem) if !is_dir => {
-                    let valid = match folder {
-                        "roles" => RoleName::parse(stem).map(|_| ()).map_err(|e| (&rules::invalid_role_name::RULE, e)),
-                        _ => HostName::parse(stem).map(|_| ()).map_err(|e| (&rules::invalid_host_name::RULE, e)),
-                    };
-                    match valid {
-                        Ok(()) => {
-                            names.insert(stem.to_owned());
-                        }
-                        Err((rule, error)) => diagnostics.push(
-                            Diagnostic::new(rule, format!("{} can't name a {noun}: {error}", path.display()))
-                                .in_file(&path)
-                                .help(suggestion(folder, stem)),
-                        ),
+                Some(stem) if !is_dir => match kind.check(stem) {
+                    Ok(()) => {
+                        names.insert(stem.to_owned());
                     }
-                }
+                    Err((rule, error)) => diagnostics.push(
+                        Diagnostic::new(rule, format!("{} can't name a {noun}: {error}", path.display()))
+                            .in_file(&path)
+                            .help(suggestion(kind, stem)),
+                    ),
+                },
                 _ if is_dir => folders.push((path, name)),
                 _ => diagnostics.push(
                     Diagnostic::new(
@@ -208,7 +269,16 @@ impl Reader<'_> {
             }
         }
         for (path, name) in folders {
-            if !names.contains(&name) {
+            if !kind.ships() {
+                diagnostics.push(
+                    Diagnostic::new(
+                        &rules::stray_folder::RULE,
+                        format!("nothing in {}/ is used: a {noun} ships no files", path.display()),
+                    )
+                    .in_file(&path)
+                    .help("remove the folder; what a machine is to have belongs to a role"),
+                );
+            } else if !names.contains(&name) {
                 let near = crate::near::nearest(&name, names.iter().map(String::as_str));
                 diagnostics.push(
                     Diagnostic::new(
@@ -388,7 +458,8 @@ impl Reader<'_> {
                 ),
                 _ => unreadable(path, &error),
             })?;
-            if !["roles", "hosts", "packages"].iter().any(|top| real.starts_with(self.real.join(top))) {
+            let folders = Folder::ALL.map(Folder::name);
+            if !folders.iter().chain(&["packages"]).any(|top| real.starts_with(self.real.join(top))) {
                 return Err(Box::new(
                     Diagnostic::new(
                         &rules::symlink_leaves_tree::RULE,
@@ -514,22 +585,26 @@ fn symlink_loop(path: &Path) -> Diagnostic {
 }
 
 /// A valid name made of an invalid one, if there is one.
-fn suggestion(folder: &str, stem: &str) -> String {
-    let fixed: String = stem
-        .to_lowercase()
-        .chars()
-        .map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() || (c == '.' && folder == "hosts") { c } else { '-' })
-        .collect();
+fn suggestion(kind: Folder, stem: &str) -> String {
+    let folder = kind.name();
+    let fixed: String =
+        stem.to_lowercase()
+            .chars()
+            .map(|c| {
+                if c.is_ascii_lowercase() || c.is_ascii_digit() || (c == '.' && kind == Folder::Hosts) {
+                    c
+                } else {
+                    '-'
+                }
+            })
+            .collect();
     let fixed = fixed.trim_matches(['-', '.']).to_owned();
-    let valid = match folder {
-        "roles" => RoleName::parse(&fixed).is_ok(),
-        _ => HostName::parse(&fixed).is_ok(),
-    };
-    match valid {
-        true => format!("rename it to {folder}/{fixed}.toml"),
-        false if folder == "hosts" => {
+    match kind.check(&fixed) {
+        Ok(()) if fixed != stem => format!("rename it to {folder}/{fixed}.toml"),
+        _ if kind == Folder::Hosts => {
             "rename it to the machine's fully qualified domain name, such as hosts/web1.example.org.toml".into()
         }
-        false => "rename it: lower case letters, digits and inner hyphens".into(),
+        _ if kind == Folder::Users => "rename it: lower case letters, digits and inner hyphens, a letter first".into(),
+        _ => "rename it: lower case letters, digits and inner hyphens".into(),
     }
 }

@@ -45,7 +45,7 @@ fn pages() -> anyhow::Result<BTreeMap<String, String>> {
         ("reference.md".to_owned(), reference::markdown()),
         ("diagnostics.md".to_owned(), diagnostics()),
     ]);
-    for kind in [reference::Kind::Debrole, reference::Kind::Role, reference::Kind::Host] {
+    for kind in reference::Kind::ALL {
         pages.insert(format!("schema/{}.json", kind.name()), reference::json_schema(kind));
     }
     let mut command = Cli::command().disable_help_subcommand(true);

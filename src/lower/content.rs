@@ -3,9 +3,10 @@
 
 use super::machine_manifest::{FileRecord, MachineManifest, OwnUnit, Ownership, UnitState};
 use super::scripts;
+use crate::access::format::Grants;
 use crate::deb::sha256;
 use crate::diagnostics::{Diagnostic, rules};
-use crate::model::{Content, File, ServiceState, Unit};
+use crate::model::{Access, Account, Content, File, ServiceState, Unit};
 use crate::names::{AccountName, Codename, MachinePath, PackageName, Prefix, UnitName};
 use crate::plan::{Claim, ClaimKind, DebContent, Entry};
 use crate::relation::{Relation, RelationField};
@@ -138,6 +139,8 @@ impl<'o> Assembly<'o> {
         }
         self.services(content);
         self.settings(content);
+        self.accounts(content);
+        self.access(&content.access);
         self.answers = content.debconf.clone();
         if !self.answers.is_empty() {
             // The preinst calls debconf-set-selections, which no other provider of debconf-2.0 has.
@@ -267,7 +270,7 @@ impl<'o> Assembly<'o> {
                 };
                 let path = format!("/etc/systemd/system/{unit}.d/{number}-{}.conf", self.owner.package);
                 let Some(path) = self.generated(&path, service.unit.span) else { continue };
-                self.generated_file(&path, &drop_in.value, drop_in.span);
+                self.generated_file(&path, &drop_in.value, 0o644, drop_in.span);
                 if !matches!(service.state, ServiceState::Disabled | ServiceState::Masked) {
                     self.manifest.restart.insert((path, unit.clone()));
                 }
@@ -288,7 +291,7 @@ impl<'o> Assembly<'o> {
             let lines: Vec<String> =
                 content.sysctl.iter().map(|(key, value)| format!("{key} = {}", value.value)).collect();
             if let Some(path) = self.generated(&format!("/etc/sysctl.d/{number}-{package}.conf"), first.span) {
-                self.generated_file(&path, &lines.join("\n"), first.span);
+                self.generated_file(&path, &lines.join("\n"), 0o644, first.span);
                 let unit = UnitName::parse("systemd-sysctl.service").expect("a unit's name");
                 self.manifest.restart.insert((path, unit));
             }
@@ -309,7 +312,7 @@ impl<'o> Assembly<'o> {
                 (format!("/etc/environment.d/{number}-{package}.conf"), systemd),
             ] {
                 if let Some(path) = self.generated(&path, first.span) {
-                    self.generated_file(&path, &lines.join("\n"), first.span);
+                    self.generated_file(&path, &lines.join("\n"), 0o644, first.span);
                 }
             }
         }
@@ -321,7 +324,7 @@ impl<'o> Assembly<'o> {
                 "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n\n{} {} {}",
                 job.schedule.value, job.user, job.command.value
             );
-            self.generated_file(&path, &text, job.name.span);
+            self.generated_file(&path, &text, 0o644, job.name.span);
             let names = ["cron", "cron-daemon"].map(|name| PackageName::parse(name).expect("a package's name"));
             let relation = Relation(names.map(|name| Relation::on(name).0.remove(0)).into());
             self.relate(RelationField::Depends, relation);
@@ -342,11 +345,62 @@ impl<'o> Assembly<'o> {
         }
     }
 
-    fn generated_file(&mut self, path: &MachinePath, text: &str, span: Span) {
+    fn generated_file(&mut self, path: &MachinePath, text: &str, mode: u32, span: Span) {
         let head = format!("# Managed by {}: what is changed here is changed back.\n", self.owner.package);
         let bytes = format!("{head}{}\n", text.trim_end()).into_bytes().into();
         self.claim(&Spanned::new(path.clone(), span), ClaimKind::Managed);
-        self.payload(path, &bytes, Ownership { mode: 0o644, owner: root(), group: root() });
+        self.payload(path, &bytes, Ownership { mode, owner: root(), group: root() });
+    }
+
+    /// System accounts: sysusers.d(5) in place; the runtime has them made before it puts files there.
+    fn accounts(&mut self, content: &Content) {
+        let Some(first) = content.accounts.first() else { return };
+        let package = &self.owner.package;
+        let Some(path) = self.generated(&format!("/usr/lib/sysusers.d/{package}.conf"), first.name.span) else {
+            return;
+        };
+        let mut text = String::new();
+        for account in &content.accounts {
+            let Account { name, description, home, shell, groups } = account;
+            text.push_str(&format!("u {} - \"{description}\" {home} {shell}\n", name.value));
+            text.extend(groups.iter().map(|group| format!("m {} {group}\n", name.value)));
+            self.manifest.accounts.insert(name.value.clone(), path.clone());
+        }
+        self.claim(&Spanned::new(path.clone(), first.name.span), ClaimKind::InPlace);
+        self.entries.insert(path, Entry::File { mode: 0o644, bytes: text.into_bytes().into() });
+        // As dh_installsysusers has it: systemd itself, or the program alone.
+        let names = ["systemd", "systemd-standalone-sysusers", "systemd-sysusers"];
+        let names = names.map(|name| PackageName::parse(name).expect("a package's name"));
+        self.relate(RelationField::Depends, Relation(names.map(|name| Relation::on(name).0.remove(0)).into()));
+    }
+
+    /// Who may be there and do what: the grants for the runtime, the groups' packages, a file of sudoers(5).
+    fn access(&mut self, access: &Access) {
+        if access.is_empty() {
+            return;
+        }
+        let text = Grants::of(access).text(&self.owner.package);
+        self.entries.insert(self.inside("/grants"), Entry::File { mode: 0o644, bytes: text.into_bytes().into() });
+        for group in access.groups() {
+            self.relate(RelationField::Depends, Relation::on(self.owner.prefix.access_package(group)));
+        }
+        let Some(first) = access.sudo.first() else { return };
+        self.relate(RelationField::Depends, Relation::on(PackageName::parse("sudo").expect("a package's name")));
+        let number = match self.owner.rank {
+            Rank::Role => 60,
+            Rank::Host => 70,
+        };
+        // sudo ignores names with a dot, without a word (sudoers(5), @includedir), and a host's package has dots.
+        let name = self.owner.package.as_str().replace('.', "_");
+        let Some(path) = self.generated(&format!("/etc/sudoers.d/{number}-{name}"), first.span) else { return };
+        let mut lines = Vec::new();
+        for rule in &access.sudo {
+            lines.extend(rule.reason.iter().map(|reason| format!("# {reason}")));
+            lines.push(rule.line());
+        }
+        self.generated_file(&path, &lines.join("\n"), 0o440, first.span);
+        // The whole of it: an error anywhere takes sudo from everybody.
+        self.manifest.validate.insert(path, vec!["visudo -c".to_owned()]);
     }
 
     /// The package, and what it claims.

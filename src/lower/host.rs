@@ -34,6 +34,9 @@ pub fn lower<'m>(
     for role in &host.roles {
         assembly.relate(RelationField::Depends, Relation::on(prefix.role_package(&role.value)));
     }
+    if model.hosts.values().any(|host| !host.host_keys.is_empty() || !host.retired_host_keys.is_empty()) {
+        assembly.relate(RelationField::Depends, Relation::on(prefix.known_hosts_package()));
+    }
     assembly.relate(RelationField::Provides, Relation::on(prefix.any_host()));
     assembly.relate(RelationField::Conflicts, Relation::on(prefix.any_host()));
     for name in model.closure(host.roles.iter().map(|role| &role.value)) {

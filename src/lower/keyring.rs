@@ -92,6 +92,9 @@ fn preferences(model: &Model, site: &BTreeSet<PackageName>) -> String {
     let own = [
         prefix.runtime_package().to_string(),
         prefix.keyring_package().to_string(),
+        prefix.people_package().to_string(),
+        format!("{prefix}-access-*"),
+        prefix.known_hosts_package().to_string(),
         format!("{prefix}-role-*"),
         format!("{prefix}-host-*"),
     ];

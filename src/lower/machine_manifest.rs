@@ -26,6 +26,8 @@ pub struct MachineManifest {
     pub units: BTreeMap<UnitName, UnitState>,
     /// Units that the package ships in place.
     pub own_units: BTreeMap<UnitName, OwnUnit>,
+    /// System accounts, and the file of sysusers.d(5) that has each: made before anything is put in place.
+    pub accounts: BTreeMap<AccountName, MachinePath>,
     /// SHA-256 of the setup script (lower case hex): it runs when this is not the one that last succeeded.
     pub setup: Option<String>,
 }
@@ -90,6 +92,7 @@ impl MachineManifest {
             restart: BTreeSet::new(),
             units: BTreeMap::new(),
             own_units: BTreeMap::new(),
+            accounts: BTreeMap::new(),
             setup: None,
         }
     }
@@ -166,6 +169,9 @@ impl MachineManifest {
                 };
                 self.own_units.insert(UnitName::parse(unit)?, OwnUnit { enabled, sha256: sha256.to_string() });
             }
+            ("account", [name, at]) => {
+                self.accounts.insert(AccountName::parse(name)?, path(at)?);
+            }
             ("setup", [sha256]) => self.setup = Some(sha256.to_string()),
             _ => return Err(format!("{kind:?} is not a record, or it has another number of fields")),
         }
@@ -218,6 +224,9 @@ impl fmt::Display for MachineManifest {
             let state = if own.enabled { "enabled" } else { "static" };
             writeln!(f, "own-unit {unit} {state} {}", own.sha256)?;
         }
+        for (name, path) in &self.accounts {
+            writeln!(f, "account {name} {path}")?;
+        }
         if let Some(sha256) = &self.setup {
             writeln!(f, "setup {sha256}")?;
         }
@@ -248,6 +257,7 @@ unit nginx.service enabled
 unit postfix.service masked
 own-unit pg-job.service static cc
 own-unit pg-job.timer enabled dd
+account git /usr/lib/sysusers.d/pg-role-git.conf
 setup ee
 ";
         let manifest = MachineManifest::parse(text).unwrap();

@@ -1,6 +1,7 @@
 //! Model → plans: what each package holds, before it has a version. Pure and deterministic: the same model makes the
 //! same plans, on any number of threads.
 
+pub mod access;
 pub mod claims;
 mod content;
 pub mod description;
@@ -42,6 +43,7 @@ pub fn lower(model: &Model, keyring: &Keyring) -> (Vec<PackagePlan>, Vec<Diagnos
     let roles: Vec<_> = model.roles.values().collect();
     let lowered: Vec<_> = roles.par_iter().map(|role| role::lower(model, &engine, role)).collect();
     let mut plans = vec![(runtime::lower(model), Party::Every), (keyring::lower(model, keyring), Party::Every)];
+    plans.extend(access::lower(model).into_iter().map(|plan| (plan, Party::Every)));
     let mut lowered_roles = BTreeMap::new();
     for (role, lowered) in roles.iter().zip(lowered) {
         if let Some(mut lowered) = lowered {

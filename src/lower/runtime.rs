@@ -20,6 +20,8 @@ pub const SCRIPT: &str = concat!(
     "\n",
     include_str!("runtime/look.sh"),
     "\n",
+    include_str!("runtime/accounts.sh"),
+    "\n",
     include_str!("runtime/check.sh"),
     "\n",
     include_str!("runtime/attempt.sh"),

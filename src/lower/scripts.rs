@@ -44,6 +44,46 @@ pub fn runtime_tombstone(runtime: &PackageName) -> BTreeMap<ControlMember, Strin
     BTreeMap::from([(ControlMember::Preinst, preinst_withdrawing(runtime, "--all"))])
 }
 
+/// The scripts of a group's package, and of the empty one in its place: the runtime's reconciler looks once, at the end
+/// of the dpkg run. When the runtime goes in the same run, its own removal sees to the accounts.
+pub fn access(prefix: &Prefix) -> BTreeMap<ControlMember, String> {
+    let trigger = trigger(prefix);
+    let script = |verbs: &str, body: &str| {
+        format!("#!/bin/sh\nset -e\n\ncase \"$1\" in\n    {verbs})\n{body}        ;;\nesac\n")
+    };
+    let tell = format!("        dpkg-trigger --no-await {trigger}\n");
+    BTreeMap::from([
+        (ControlMember::Postinst, script("configure|abort-upgrade|abort-deconfigure|abort-remove", &tell)),
+        (ControlMember::Postrm, script("remove|disappear", &tell)),
+    ])
+}
+
+/// The scripts of `<prefix>-access`: sshd reads its configuration anew where that is valid.
+pub fn people(prefix: &Prefix) -> BTreeMap<ControlMember, String> {
+    let trigger = trigger(prefix);
+    let script = |verbs: &str| {
+        format!(
+            "\
+#!/bin/sh
+set -e
+
+case \"$1\" in
+    {verbs})
+        if [ -d /run/systemd/system ] && sshd -t 2>/dev/null; then
+            deb-systemd-invoke reload ssh.service >/dev/null || true
+        fi
+        dpkg-trigger --no-await {trigger}
+        ;;
+esac
+"
+        )
+    };
+    BTreeMap::from([
+        (ControlMember::Postinst, script("configure|abort-upgrade|abort-deconfigure|abort-remove")),
+        (ControlMember::Postrm, script("remove|disappear")),
+    ])
+}
+
 fn preinst_withdrawing(runtime: &PackageName, what: &str) -> String {
     format!(
         "\

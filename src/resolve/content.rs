@@ -59,6 +59,10 @@ pub fn resolve(ast: &ast::Content, site: &mut Site<'_>, out: &mut Vec<Diagnostic
         let restart = units::names(absent.restart.as_ref(), out);
         content.absent.extend(path.map(|path| Absent { path, reload, restart }));
     }
+    for account in ast.account.iter().flat_map(|many| &many.0) {
+        content.accounts.extend(super::account::resolve(account, site, out));
+    }
+    content.access = ast.access.as_ref().map(|access| super::access::resolve(&access.0, site, out)).unwrap_or_default();
     content.sysctl = ast.sysctl.as_ref().map(|table| command::sysctl(table, out)).unwrap_or_default();
     content.environment = ast.environment.as_ref().map(|table| command::environment(table, out)).unwrap_or_default();
     content.setup = ast.setup.as_ref().and_then(|text| script(text, "`setup`", out));
@@ -372,6 +376,7 @@ fn twice(content: &Content, out: &mut Vec<Diagnostic>) {
     check(content.services.iter().map(|s| (s.unit.as_str(), s.unit.as_str(), s.unit.span)), rule, "[[service]]", out);
     check(content.units.iter().map(|u| (u.name.as_str(), u.name.as_str(), u.name.span)), rule, "[[unit]]", out);
     check(content.cron.iter().map(|c| (c.name.as_str(), c.name.as_str(), c.name.span)), rule, "[[cron]]", out);
+    check(content.accounts.iter().map(|a| (a.name.as_str(), a.name.as_str(), a.name.span)), rule, "[[account]]", out);
     let questions = content.debconf.iter();
     check(
         questions.map(|q| ((q.package.as_str(), q.question.as_str()), q.question.as_str(), q.question.span)),
@@ -416,6 +421,8 @@ pub fn merge(common: &Content, release: &Content) -> Content {
         units: replaced(&common.units, &release.units, |x| x.name.value.clone()),
         cron: replaced(&common.cron, &release.cron, |x| x.name.value.clone()),
         debconf: replaced(&common.debconf, &release.debconf, |x| (x.package.value.clone(), x.question.value.clone())),
+        accounts: replaced(&common.accounts, &release.accounts, |x| x.name.value.clone()),
+        access: super::access::merge(&common.access, &release.access),
         sysctl,
         environment,
         setup: release.setup.clone().or_else(|| common.setup.clone()),

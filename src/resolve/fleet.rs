@@ -14,6 +14,8 @@ use std::ops::RangeInclusive;
 pub struct Resolved {
     pub prefix: Option<Prefix>,
     pub codenames: Option<Vec<Codename>>,
+    /// The numbers of users and groups.
+    pub uids: RangeInclusive<u32>,
     pub fleet: Option<Fleet>,
 }
 
@@ -48,6 +50,9 @@ const SECURITY: &str = "http://security.debian.org/debian-security";
 const MINUTE: u64 = 60;
 const HOUR: u64 = 3_600;
 const DAY: u64 = 86_400;
+/// What Debian leaves to the administrator (Debian Policy 9.2.2), and what of it is people's where the tree says nothing.
+const USER_IDS: RangeInclusive<u32> = 1000..=59_999;
+pub const UIDS: RangeInclusive<u32> = 2000..=59_999;
 
 pub fn resolve(ast: &ast::Debrole, out: &mut Vec<Diagnostic>) -> Resolved {
     if let Some(schema) = &ast.schema
@@ -72,7 +77,7 @@ pub fn resolve(ast: &ast::Debrole, out: &mut Vec<Diagnostic>) -> Resolved {
     let codenames: Vec<Codename> = releases.iter().map(|r| r.codename.value.clone()).collect();
     let codenames = Some(codenames).filter(|names| !names.is_empty());
     let Some(schema::One(fleet)) = &ast.fleet else {
-        return Resolved { prefix: None, codenames, fleet: None };
+        return Resolved { prefix: None, codenames, uids: UIDS, fleet: None };
     };
     let prefix = fleet.prefix.as_ref().and_then(|text| match Prefix::parse(&text.value) {
         Ok(prefix) => Some(prefix),
@@ -100,6 +105,7 @@ pub fn resolve(ast: &ast::Debrole, out: &mut Vec<Diagnostic>) -> Resolved {
     };
     let refresh = refresh(ast.refresh.as_ref().map(|schema::One(refresh)| refresh), out);
     let key = fleet.key.as_ref().map(|text| fingerprint(text, out));
+    let uids = fleet.uids.as_ref().and_then(|text| band(text, out)).unwrap_or(UIDS);
     let build = || {
         Some(Fleet {
             prefix: prefix.clone()?,
@@ -120,6 +126,7 @@ pub fn resolve(ast: &ast::Debrole, out: &mut Vec<Diagnostic>) -> Resolved {
                 None => None,
             },
             drift,
+            uids: (*uids.start(), *uids.end()),
             values: fleet_values,
             host_values,
             span: ast.span,
@@ -127,7 +134,7 @@ pub fn resolve(ast: &ast::Debrole, out: &mut Vec<Diagnostic>) -> Resolved {
         })
     };
     let built = build();
-    Resolved { prefix, codenames, fleet: built }
+    Resolved { prefix, codenames, uids, fleet: built }
 }
 
 fn drift(ast: &ast::Debrole, out: &mut Vec<Diagnostic>) -> Drift {
@@ -517,6 +524,25 @@ fn fingerprint(text: &Text, out: &mut Vec<Diagnostic>) -> Option<Spanned<String>
         Diagnostic::new(&rules::invalid_fingerprint::RULE, message)
             .at(text.span, "")
             .help("write the 40 hexadecimal digits that `debrole key show` prints"),
+    );
+    None
+}
+
+/// `2000-59999`
+fn band(text: &Text, out: &mut Vec<Diagnostic>) -> Option<RangeInclusive<u32>> {
+    let number = |digits: &str| digits.parse::<u32>().ok().filter(|n| n.to_string() == digits);
+    let band = text.value.split_once('-').and_then(|(first, last)| Some(number(first)?..=number(last)?));
+    let message = match band {
+        Some(band) if band.is_empty() => format!("the band {} has no number in it", text.value),
+        Some(band) if USER_IDS.contains(band.start()) && USER_IDS.contains(band.end()) => return Some(band),
+        Some(_) => format!("the band {} is not for people: 0-999 and from 60000 on are Debian's", text.value),
+        None => format!("\"{}\" is not a band of numbers", text.value.escape_debug()),
+    };
+    out.push(
+        Diagnostic::new(&rules::invalid_uid_band::RULE, message)
+            .at(text.span, "")
+            .help("write the first and the last number, such as \"2000-59999\", within 1000-59999")
+            .note("Debian Policy 9.2.2 says which numbers are whose"),
     );
     None
 }

@@ -2,7 +2,7 @@
 
 use super::content::{self, Site};
 use super::text::duplicates;
-use super::{Facts, role, values};
+use super::{Facts, people, role, values};
 use crate::diagnostics::{Diagnostic, rules};
 use crate::model::Host;
 use crate::names::HostName;
@@ -36,6 +36,8 @@ pub fn resolve(
         ast.release.as_ref().and_then(|text| role::release(text, facts, out).map(|r| Spanned::new(r, text.span)));
     let addresses = ast.addresses.as_ref().map(|list| parse_addresses(list, out)).unwrap_or_default();
     let values = values::resolve(ast.values.as_ref(), "host", values::HOST_BUILT_IN, out);
+    let host_keys = people::host_keys(ast.ssh_host_key.as_ref(), out);
+    let retired_host_keys = people::host_keys(ast.retired_ssh_host_key.as_ref(), out);
     let content = content::resolve(&ast.content, &mut site, out);
     content::clashes(&content, out);
     content::unused(&site, out);
@@ -45,6 +47,8 @@ pub fn resolve(
         roles,
         release: release?,
         addresses,
+        host_keys,
+        retired_host_keys,
         values,
         content,
     })

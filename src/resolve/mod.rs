@@ -1,12 +1,16 @@
 //! AST → [`Model`]: every name looked up, every value checked. All errors of all files are found in one go; a
 //! model is only given where there are none.
 
+mod access;
+mod account;
 mod command;
 mod content;
 mod fleet;
 mod graph;
 mod host;
+mod ledger;
 mod paths;
+mod people;
 mod relations;
 mod role;
 mod text;
@@ -31,6 +35,11 @@ pub(crate) struct Facts {
     /// All names of roles, read or not.
     roles: BTreeSet<String>,
     hosts: BTreeSet<String>,
+    /// All names of groups and users, read or not.
+    groups: BTreeSet<String>,
+    users: BTreeSet<String>,
+    /// The numbers that people's accounts and groups may have.
+    uids: std::ops::RangeInclusive<u32>,
     /// Names that some role or host provides, and those of the site's own packages.
     provided: BTreeSet<String>,
 }
@@ -47,13 +56,26 @@ pub fn resolve(tree: &mut Tree) -> (Option<Model>, Vec<Diagnostic>) {
     let hosts = parse_all::<ast::Host>(&tree.sources, &tree.hosts, &mut out);
     let fleet = debrole.as_ref().map(|ast| fleet::resolve(ast, &mut out));
 
-    // A role's name has no dot in it, a host's at least one.
-    let unread = |host: bool| tree.unread.iter().filter(move |name| name.contains('.') == host).cloned();
+    let users = parse_all::<ast::User>(&tree.sources, &tree.users, &mut out);
+    let groups = parse_all::<ast::Group>(&tree.sources, &tree.groups, &mut out);
+    let ledger = tree.ledger.map(|file| {
+        let (ast, errors) = schema::parse::<ast::Ledger>(file, tree.sources.text(file));
+        out.extend(errors);
+        ast
+    });
+
+    let names = |folder: &'static str, read: &BTreeMap<String, Definition>| -> BTreeSet<String> {
+        let unread = tree.unread.iter().filter_map(move |path| path.strip_prefix(folder)?.strip_prefix('/'));
+        read.keys().cloned().chain(unread.map(str::to_owned)).collect()
+    };
     let facts = Facts {
         prefix: fleet.as_ref().and_then(|f| f.prefix.clone()),
         releases: fleet.as_ref().and_then(|f| f.codenames.clone()),
-        roles: tree.roles.keys().cloned().chain(unread(false)).collect(),
-        hosts: tree.hosts.keys().cloned().chain(unread(true)).collect(),
+        roles: names("roles", &tree.roles),
+        hosts: names("hosts", &tree.hosts),
+        groups: names("groups", &tree.groups),
+        users: names("users", &tree.users),
+        uids: fleet.as_ref().map_or(fleet::UIDS, |f| f.uids.clone()),
         provided: relations::provided(
             roles.values().map(|(_, ast)| ast.contents()).chain(hosts.values().map(|(_, ast)| vec![&ast.content])),
             &tree.packages,
@@ -93,6 +115,9 @@ pub fn resolve(tree: &mut Tree) -> (Option<Model>, Vec<Diagnostic>) {
     let releases = roles.iter().filter_map(|(name, (_, ast))| Some((*name, ast.releases.as_ref()?.span))).collect();
     graph::check(&model_roles, &model_hosts, &releases, &facts, &mut out);
     host::addresses(&model_hosts, &mut out);
+    let ledger = ledger::resolve(ledger.as_ref(), &mut out);
+    let people = people::resolve(&users, &groups, &ledger, &facts, &mut out);
+    people::between(&people, &model_roles, &model_hosts, &mut out);
 
     // A file with a syntax error was understood in part only: what else seems wrong in it may not be.
     let garbled: BTreeSet<_> = out
@@ -109,6 +134,7 @@ pub fn resolve(tree: &mut Tree) -> (Option<Model>, Vec<Diagnostic>) {
         fleet,
         roles: model_roles,
         hosts: model_hosts,
+        people,
         site_packages: tree.packages.clone(),
     });
     let failed = out.iter().any(|d| d.rule.severity == Severity::Error);

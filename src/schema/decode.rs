@@ -231,6 +231,38 @@ impl Decode for Texts {
     }
 }
 
+/// A day of the calendar: a TOML date, or a string like one.
+pub type Day = Spanned<jiff::civil::Date>;
+
+impl Decode for Day {
+    fn decode(value: &Toml<'_>, d: &mut Decoder<'_>) -> Option<Self> {
+        let text = match value.get_ref() {
+            DeValue::String(text) => text.to_string(),
+            DeValue::Datetime(date) if date.time.is_none() && date.offset.is_none() => date.to_string(),
+            _ => {
+                d.wrong_type(value, "a date");
+                return None;
+            }
+        };
+        let written = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+        match text.parse().ok().filter(|_| written) {
+            Some(day) => Some(Spanned::new(day, d.span(value.span()))),
+            None => {
+                let message = format!("\"{}\" is not a day of the calendar", text.escape_debug());
+                d.diagnostics.push(
+                    Diagnostic::new(&rules::invalid_date::RULE, message)
+                        .at(d.span(value.span()), "")
+                        .help(format!("write year, month and day: {} = 2027-12-31", d.key)),
+                );
+                None
+            }
+        }
+    }
+    fn shape() -> Shape {
+        Shape::Day
+    }
+}
+
 /// One string, or a list of them.
 #[derive(Debug, Clone, Default)]
 pub struct TextOrTexts(pub Vec<Text>);

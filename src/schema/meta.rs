@@ -81,6 +81,7 @@ pub enum Shape {
     Number,
     Texts,
     TextOrTexts,
+    Day,
     Scalars,
     Values,
     One(&'static TableMeta),

@@ -12,16 +12,22 @@ pub enum Kind {
     Debrole,
     Role,
     Host,
+    User,
+    Group,
+    Ledger,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 3] = [Kind::Debrole, Kind::Role, Kind::Host];
+    pub const ALL: [Kind; 6] = [Kind::Debrole, Kind::Role, Kind::Host, Kind::User, Kind::Group, Kind::Ledger];
     /// The schema's file name, without `.json`.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Debrole => "debrole",
             Kind::Role => "role",
             Kind::Host => "host",
+            Kind::User => "user",
+            Kind::Group => "group",
+            Kind::Ledger => "ledger",
         }
     }
     /// The files of this kind, as the page calls them.
@@ -30,6 +36,9 @@ impl Kind {
             Kind::Debrole => "debrole.toml",
             Kind::Role => "roles/ROLE.toml",
             Kind::Host => "hosts/FQDN.toml",
+            Kind::User => "users/USER.toml",
+            Kind::Group => "groups/GROUP.toml",
+            Kind::Ledger => "ledger.toml",
         }
     }
     fn meta(self) -> &'static TableMeta {
@@ -37,6 +46,9 @@ impl Kind {
             Kind::Debrole => ast::Debrole::META,
             Kind::Role => ast::Role::META,
             Kind::Host => ast::Host::META,
+            Kind::User => ast::User::META,
+            Kind::Group => ast::Group::META,
+            Kind::Ledger => ast::Ledger::META,
         }
     }
 }
@@ -61,6 +73,7 @@ fn described(shape: Shape) -> String {
         Shape::Number => "integer".into(),
         Shape::Texts => "list of strings".into(),
         Shape::TextOrTexts => "string or list of strings".into(),
+        Shape::Day => "date".into(),
         Shape::Scalars => "table of strings and integers".into(),
         Shape::Values => "table of any values".into(),
         Shape::One(table) => format!("[table](#{})", anchor(table)),
@@ -100,13 +113,14 @@ pub fn markdown() -> String {
         done.push(table.name);
         section(&mut page, &title, table);
         let mut inner: Vec<(String, &TableMeta)> = Vec::new();
+        let inside = if table.name == ast::Access::META.name { "access." } else { "" };
         for field in table.fields {
             match (field.shape)() {
                 Shape::One(of) => inner.push((format!("`[{}]`", field.key), of)),
-                Shape::Many(of) => inner.push((format!("`[[{}]]`", field.key), of)),
+                Shape::Many(of) => inner.push((format!("`[[{inside}{}]]`", field.key), of)),
                 Shape::Named(of) => {
                     let whose = if of.name == ast::RoleRelease::META.name { " in a role" } else { "" };
-                    inner.push((format!("`[{}.NAME]`{whose}", field.key), of));
+                    inner.push((format!("`[{inside}{}.NAME]`{whose}", field.key), of));
                 }
                 _ => {}
             }
@@ -218,6 +232,8 @@ fn property(field: &Field, definitions: &mut Map<String, Value>) -> Value {
     let mut out = match (field.shape)() {
         Shape::Text => text,
         Shape::Flag => Map::from_iter([("type".to_owned(), json!("boolean"))]),
+        // Editors hand a TOML date over as a string.
+        Shape::Day => Map::from_iter([("type".to_owned(), json!("string")), ("format".to_owned(), json!("date"))]),
         Shape::Number => Map::from_iter([("type".to_owned(), json!("integer"))]),
         Shape::Texts => {
             Map::from_iter([("type".to_owned(), json!("array")), ("items".to_owned(), Value::Object(text))])

@@ -10,21 +10,24 @@ use std::path::{Path, PathBuf};
 const EDGES: &[(&str, &[&str])] = &[
     ("source", &[]),
     ("near", &[]),
+    ("ssh_key", &[]),
     ("exec", &[]),
     ("names", &["near"]),
     ("diagnostics", &["source"]),
     ("relation", &["diagnostics", "names", "source"]),
-    ("model", &["names", "relation", "source"]),
+    ("model", &["names", "relation", "source", "ssh_key"]),
+    // What packages tell machines of people, and what follows from it.
+    ("access", &["diagnostics", "model", "names", "source"]),
     ("plan", &["names", "relation", "source"]),
     ("deb", &["names", "plan", "relation"]),
     ("tree", &["diagnostics", "model", "names", "near", "source"]),
     // Of `model` its `Value`: what `[values]` holds has the same form in the AST and in the model.
     ("schema", &["diagnostics", "model", "near", "source"]),
-    ("resolve", &["diagnostics", "model", "names", "near", "relation", "schema", "source", "tree"]),
+    ("resolve", &["diagnostics", "model", "names", "near", "relation", "schema", "source", "ssh_key", "tree"]),
     // Of `deb` its gzip and its hash: the runtime's manual page is compressed, a manifest has each file's hash.
-    ("lower", &["deb", "diagnostics", "model", "names", "near", "plan", "relation", "source"]),
+    ("lower", &["access", "deb", "diagnostics", "model", "names", "near", "plan", "relation", "source"]),
     ("archive", &["diagnostics", "exec", "model", "names", "near", "plan", "relation", "repo", "source"]),
-    ("build", &["deb", "diagnostics", "lower", "model", "names", "plan", "relation", "repo", "source"]),
+    ("build", &["access", "deb", "diagnostics", "lower", "model", "names", "plan", "relation", "repo", "source"]),
     ("sign", &["diagnostics", "exec", "source"]),
     ("repo", &["diagnostics", "exec", "names", "plan", "sign", "source"]),
     ("serve", &["diagnostics"]),
@@ -32,6 +35,8 @@ const EDGES: &[(&str, &[&str])] = &[
 
 /// Modules that must not look at the clock, the environment or the disk, nor make random numbers.
 const PURE: &[&str] = &[
+    "access",
+    "ssh_key",
     "source",
     "near",
     "names",

@@ -176,6 +176,8 @@ impl Tree {
             summary: None,
             roles: roles.iter().map(|r| Spanned::new(RoleName::parse(r).unwrap(), at(r))).collect(),
             release: Spanned::new(Codename::parse(release).unwrap(), at(name)),
+            host_keys: Vec::new(),
+            retired_host_keys: Vec::new(),
             addresses: Vec::new(),
             values: BTreeMap::new(),
             content: Content::default(),
@@ -211,6 +213,7 @@ impl Tree {
                 valid_for: 864_000,
                 refresh: Default::default(),
                 drift: Default::default(),
+                uids: (2000, 59_999),
                 key: None,
                 values: BTreeMap::new(),
                 host_values: BTreeMap::new(),
@@ -219,6 +222,7 @@ impl Tree {
             },
             roles: self.roles.clone(),
             hosts: self.hosts.clone(),
+            people: debrole::model::People::default(),
             site_packages: Vec::new(),
         }
     }

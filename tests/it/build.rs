@@ -44,6 +44,7 @@ pub fn model(releases: &[(&str, u32)]) -> Model {
             valid_for: 864_000,
             refresh: Default::default(),
             drift: Default::default(),
+            uids: (2000, 59_999),
             key: None,
             values: BTreeMap::new(),
             host_values: BTreeMap::new(),
@@ -52,6 +53,7 @@ pub fn model(releases: &[(&str, u32)]) -> Model {
         },
         roles: BTreeMap::new(),
         hosts: BTreeMap::new(),
+        people: debrole::model::People::default(),
         site_packages: Vec::new(),
     }
 }

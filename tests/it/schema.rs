@@ -31,6 +31,9 @@ fn tables() -> Vec<(Kind, String, &'static TableMeta)> {
     add(&mut out, Kind::Debrole, String::new(), ast::Debrole::META);
     add(&mut out, Kind::Role, String::new(), ast::Role::META);
     add(&mut out, Kind::Host, String::new(), ast::Host::META);
+    add(&mut out, Kind::User, String::new(), ast::User::META);
+    add(&mut out, Kind::Group, String::new(), ast::Group::META);
+    add(&mut out, Kind::Ledger, String::new(), ast::Ledger::META);
     out
 }
 
@@ -39,6 +42,9 @@ fn parse(kind: Kind, text: &str) -> Vec<Diagnostic> {
         Kind::Debrole => schema::parse::<ast::Debrole>(FileId(0), text).1,
         Kind::Role => schema::parse::<ast::Role>(FileId(0), text).1,
         Kind::Host => schema::parse::<ast::Host>(FileId(0), text).1,
+        Kind::User => schema::parse::<ast::User>(FileId(0), text).1,
+        Kind::Group => schema::parse::<ast::Group>(FileId(0), text).1,
+        Kind::Ledger => schema::parse::<ast::Ledger>(FileId(0), text).1,
     }
 }
 

@@ -7,12 +7,13 @@
 //! empty folder. What no example is about is added: the keys that debrole.toml must have, a role's summary.
 
 use crate::fleet::snapshot;
+use debrole::access::guard;
 use debrole::diagnostics::{Diagnostic, Rule, Severity, render, rules};
 use debrole::lower::{Keyring, lower};
 use debrole::resolve::resolve;
 use debrole::source::Sources;
 use debrole::tree::Tree;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,6 +26,8 @@ pub fn check(root: &Path) -> (bool, Vec<Diagnostic>, Sources) {
     if let Some(model) = &model {
         let keyring = Keyring { binary: b"key".to_vec(), armored: b"key".to_vec() };
         diagnostics.extend(lower(model, &keyring).1);
+        // 2026-11-22
+        diagnostics.extend(guard::check(model, 1_795_305_600));
     }
     let accepted = model.is_some() && !diagnostics.iter().any(Diagnostic::is_error);
     (accepted, diagnostics, tree.sources)
@@ -42,6 +45,8 @@ fn blocks(rule: &Rule) -> Option<(String, String)> {
     Some((block("Refused:")?, block("Accepted:")?))
 }
 
+const TOPS: [&str; 7] = ["debrole.toml", "ledger.toml", "roles/", "hosts/", "packages/", "users/", "groups/"];
+
 enum Part {
     File(String),
     Link(String),
@@ -51,9 +56,7 @@ enum Part {
 fn parts(block: &str) -> Vec<(String, Part)> {
     let mut parts: Vec<(String, Part)> = Vec::new();
     for line in block.lines() {
-        let heading = line
-            .strip_prefix(HEADER)
-            .filter(|name| ["debrole.toml", "roles/", "hosts/", "packages/"].iter().any(|top| name.starts_with(top)));
+        let heading = line.strip_prefix(HEADER).filter(|name| TOPS.iter().any(|top| name.starts_with(top)));
         match (heading, parts.last_mut()) {
             (Some(name), _) => match name.split_once(" -> ") {
                 Some((name, target)) => parts.push((name.into(), Part::Link(target.into()))),
@@ -112,9 +115,74 @@ pub fn debrole_toml(example: &str) -> String {
     out
 }
 
+/// What an example on people leaves out: keys that a user or a group must have, a group for the users, a role that lets
+/// the groups in and makes them administrators, the ledger.
+fn with_people(mut parts: Vec<(String, Part)>) -> Vec<(String, Part)> {
+    fn stem<'n>(name: &'n str, folder: &str) -> Option<&'n str> {
+        name.strip_prefix(folder)?.strip_suffix(".toml")
+    }
+    let names = |parts: &[(String, Part)], folder: &str| -> Vec<String> {
+        parts.iter().filter_map(|(name, _)| stem(name, folder).map(str::to_owned)).collect()
+    };
+    let users = names(&parts, "users/");
+    if users.is_empty() && names(&parts, "groups/").is_empty() {
+        return parts;
+    }
+    if names(&parts, "groups/").is_empty() {
+        parts.push(("groups/everyone.toml".into(), Part::File(String::new())));
+    }
+    let groups = names(&parts, "groups/");
+    let granting = |part: &(String, Part)| matches!(&part.1, Part::File(text) if text.contains("[access"));
+    if !parts.iter().any(granting) {
+        let access = format!(
+            "[access]\nlogin = {groups:?}\n{}",
+            groups
+                .iter()
+                .map(|group| format!(
+                    "[[access.sudo]]\ngroup = {group:?}\ncommands = [\"ALL\"]\nreason = \"administrators\"\n"
+                ))
+                .collect::<String>()
+        );
+        parts.push(("roles/login.toml".into(), Part::File(access)));
+    }
+    let mut ledger = BTreeMap::from([("users", String::new()), ("groups", String::new())]);
+    for (name, part) in &mut parts {
+        let Part::File(text) = part else { continue };
+        let mut add = |key: &str, value: String| {
+            if !text.lines().any(|line| line.starts_with(&format!("{key} ="))) {
+                text.insert_str(0, &format!("{key} = {value}\n"));
+            }
+        };
+        let number = |text: &str, key: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(&format!("{key} = "))?.parse::<u32>().ok());
+            line.unwrap_or_default()
+        };
+        if let Some(user) = stem(name, "users/") {
+            add("name", format!("\"{} Example\"", user.to_uppercase()));
+            add("uid", (2001 + users.iter().position(|one| one == user).unwrap()).to_string());
+            if !text.contains("[[key]]") && !text.contains("key = []") {
+                let blob: Vec<u8> =
+                    b"\0\0\0\x0bssh-ed25519\0\0\0\x20".iter().copied().chain([user.as_bytes()[0]; 32]).collect();
+                text.push_str(&format!("\n[[key]]\nkey = \"ssh-ed25519 {}\"\n", debrole::ssh_key::encode(&blob)));
+            }
+            ledger.get_mut("users").unwrap().push_str(&format!("{} = {user:?}\n", number(text, "uid")));
+        } else if let Some(group) = stem(name, "groups/") {
+            add("members", format!("{users:?}"));
+            add("description", format!("\"The group {group}\""));
+            add("gid", (3001 + groups.iter().position(|one| one == group).unwrap()).to_string());
+            ledger.get_mut("groups").unwrap().push_str(&format!("{} = {group:?}\n", number(text, "gid")));
+        }
+    }
+    if !parts.iter().any(|(name, _)| name == "ledger.toml") {
+        let text = format!("[users]\n{}\n[groups]\n{}", ledger["users"], ledger["groups"]);
+        parts.push(("ledger.toml".into(), Part::File(text)));
+    }
+    parts
+}
+
 /// Makes an example's tree below `root`.
 fn make(block: &str, root: &Path) {
-    let parts = parts(block);
+    let parts = with_people(parts(block));
     if !parts.iter().any(|(name, _)| name == "debrole.toml") {
         fs::write(root.join("debrole.toml"), debrole_toml("")).unwrap();
     }

@@ -16,6 +16,7 @@ attempt_all() {
 
 pass() {
     look
+    make_accounts
     check
     [ ! -s "$w/actions" ] || attempt_all
     settle_held

@@ -56,6 +56,7 @@ machine_name() {
 #              file PATH PACKAGE MODE OWNER GROUP SHA256 SOURCE | link PATH PACKAGE TARGET | dir … | absent …
 #              keep PATH                                      wanted by a frozen package: left as it is
 #              reload|restart PATH UNIT PACKAGE | validate PACKAGE PATH COMMAND
+#              account NAME FILE PACKAGE                      a system account, and the sysusers.d(5) that has it
 #              unit UNIT PACKAGE STATE | own-unit UNIT PACKAGE STATE SHA256 | setup PACKAGE SHA256 DIRECTORY
 #              held PACKAGE PATH                              waits for a host package that brings PATH
 #              mark PACKAGE TEXT
@@ -102,7 +103,7 @@ FNR == 1 {
 }
 pass != 2 {
     if (state[pkg] == "active" &&
-        $1 !~ /^(package|file|link|dir|absent|host-bound|validate|reload|restart|unit|own-unit|setup)$/)
+        $1 !~ /^(package|file|link|dir|absent|host-bound|validate|reload|restart|unit|own-unit|account|setup)$/)
         refuse("format: its manifest has \"" $1 "\", unknown here: upgrade " prefix "-runtime, until then nothing of it changes")
     next
 }
@@ -121,6 +122,7 @@ $1 == "unit" {
 $1 == "own-unit" {
     if (wins(pkg, unit_owner[$2])) { unit_owner[$2] = pkg; unit[$2] = "own-unit " $2 " " pkg " " $3 " " $4; masked[$2] = 0 }
 }
+$1 == "account" { print "account " $2 " " $3 " " pkg }
 $1 == "setup" { print "setup " pkg " " $2 " " dir }
 END {
     # What masks a unit is a link: managed like any other, so that it goes when the package goes. Only that of the

@@ -1,0 +1,196 @@
+//! Rights, machine by machine: who may log in, and what they may do there, by which group and which package. Computed
+//! from what packages carry, so that what is published and what is to be are compared in one form.
+
+use super::format::{Grants, Members};
+use crate::names::{Codename, GroupName, PackageName, Prefix, UserName};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the packages of one generation say.
+#[derive(Debug, Clone, Default)]
+pub struct View {
+    pub members: BTreeMap<GroupName, Members>,
+    /// Roles and hosts.
+    pub packages: BTreeMap<PackageName, Vec<Part>>,
+}
+
+/// A role's or host's package on some releases.
+#[derive(Debug, Clone, Default)]
+pub struct Part {
+    pub releases: Vec<Codename>,
+    pub grants: Grants,
+    /// Packages that it depends on.
+    pub depends: BTreeSet<PackageName>,
+}
+
+/// What somebody may do in one place.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Right {
+    pub user: UserName,
+    /// The package of the machine, or of a role that no machine of the tree has.
+    pub place: PackageName,
+    pub what: What,
+    /// By which membership,
+    pub group: GroupName,
+    /// and which package's grant.
+    pub grant: PackageName,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum What {
+    Login,
+    /// The rule of sudoers(5), without the group that it begins with.
+    Sudo(String),
+}
+
+impl View {
+    /// All rights: on the machines of the tree, and by roles that none of them has. Sorted.
+    pub fn rights(&self, prefix: &Prefix) -> BTreeSet<Right> {
+        let host = format!("{prefix}-host-");
+        let (hosts, roles): (Vec<_>, Vec<_>) = self.packages.keys().partition(|name| name.as_str().starts_with(&host));
+        let mut rights = BTreeSet::new();
+        let mut used: BTreeSet<&PackageName> = BTreeSet::new();
+        for place in hosts {
+            for part in &self.packages[place] {
+                let release = part.releases.first();
+                let closure = self.closure(place, release);
+                self.place(place, &closure, release, &mut rights);
+                used.extend(closure);
+            }
+        }
+        for place in roles.into_iter().filter(|role| !used.contains(*role)) {
+            let closure = self.closure(place, None);
+            self.place(place, &closure, None, &mut rights);
+        }
+        rights
+    }
+
+    fn parts<'v>(&'v self, name: &PackageName, release: Option<&'v Codename>) -> impl Iterator<Item = &'v Part> {
+        let parts = self.packages.get(name).into_iter().flatten();
+        parts.filter(move |part| release.is_none_or(|release| part.releases.contains(release)))
+    }
+
+    /// It, and all roles that it brings.
+    fn closure<'v>(&'v self, start: &'v PackageName, release: Option<&'v Codename>) -> BTreeSet<&'v PackageName> {
+        let mut seen = BTreeSet::new();
+        let mut todo = vec![start];
+        while let Some(name) = todo.pop() {
+            if self.packages.contains_key(name) && seen.insert(name) {
+                todo.extend(self.parts(name, release).flat_map(|part| &part.depends));
+            }
+        }
+        seen
+    }
+
+    fn place(
+        &self,
+        place: &PackageName,
+        closure: &BTreeSet<&PackageName>,
+        release: Option<&Codename>,
+        rights: &mut BTreeSet<Right>,
+    ) {
+        let mut accounts: BTreeSet<&UserName> = BTreeSet::new();
+        let members = |group: &GroupName| self.members.get(group).into_iter().flat_map(|m| m.users.keys());
+        let grants =
+            || closure.iter().flat_map(|name| self.parts(name, release).map(move |part| (*name, &part.grants)));
+        let right = |user: &UserName, what: What, group: &GroupName, grant: &PackageName| Right {
+            user: user.clone(),
+            place: place.clone(),
+            what,
+            group: group.clone(),
+            grant: grant.clone(),
+        };
+        for (package, grants) in grants() {
+            for group in &grants.login {
+                for user in members(group) {
+                    accounts.insert(user);
+                    rights.insert(right(user, What::Login, group, package));
+                }
+            }
+        }
+        for (package, grants) in grants() {
+            for (group, lines) in &grants.sudo {
+                // Without an account there, a membership gives nothing.
+                for user in members(group).filter(|user| accounts.contains(user)) {
+                    for line in lines {
+                        let rule = line.split_once(' ').map_or(line.as_str(), |(_, rule)| rule);
+                        rights.insert(right(user, What::Sudo(rule.to_owned()), group, package));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What somebody gained or lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    pub user: UserName,
+    pub gained: bool,
+    pub what: Changed,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Changed {
+    /// To log in, or a rule of sudo: where (packages), and by which groups.
+    Right { what: What, places: BTreeSet<PackageName>, groups: BTreeSet<GroupName> },
+    /// A key: its type, base64 and comment.
+    Key(String),
+    /// The last day of the account; None: no last day.
+    Expiry(Option<jiff::civil::Date>),
+}
+
+/// What is different for whom, by name. A right that is had by another group or role than before is the same.
+pub fn differences(prefix: &Prefix, before: &View, after: &View) -> Vec<Difference> {
+    let mut changed: BTreeMap<(UserName, bool, What), (BTreeSet<PackageName>, BTreeSet<GroupName>)> = BTreeMap::new();
+    let (old, new) = (before.rights(prefix), after.rights(prefix));
+    let keys = |rights: &BTreeSet<Right>| -> BTreeSet<(UserName, PackageName, What)> {
+        rights.iter().map(|r| (r.user.clone(), r.place.clone(), r.what.clone())).collect()
+    };
+    let (had, has) = (keys(&old), keys(&new));
+    for (gained, rights, others) in [(false, &old, &has), (true, &new, &had)] {
+        for right in rights {
+            if !others.contains(&(right.user.clone(), right.place.clone(), right.what.clone())) {
+                let entry = changed.entry((right.user.clone(), gained, right.what.clone())).or_default();
+                entry.0.insert(right.place.clone());
+                entry.1.insert(right.group.clone());
+            }
+        }
+    }
+    let mut out: Vec<Difference> = changed
+        .into_iter()
+        .map(|((user, gained, what), (places, groups))| Difference {
+            user,
+            gained,
+            what: Changed::Right { what, places, groups },
+        })
+        .collect();
+    let (old, new) = (people(before), people(after));
+    for (user, (old_expiry, old_keys)) in &old {
+        let Some((new_expiry, new_keys)) = new.get(user) else { continue };
+        let key =
+            |gained, key: &&str| Difference { user: (*user).clone(), gained, what: Changed::Key((*key).to_owned()) };
+        out.extend(old_keys.difference(new_keys).map(|k| key(false, k)));
+        out.extend(new_keys.difference(old_keys).map(|k| key(true, k)));
+        if old_expiry != new_expiry {
+            let later = match (old_expiry, new_expiry) {
+                (Some(_), None) => true,
+                (Some(old), Some(new)) => new > old,
+                (None, _) => false,
+            };
+            out.push(Difference { user: (*user).clone(), gained: later, what: Changed::Expiry(*new_expiry) });
+        }
+    }
+    out.sort_by(|a, b| (&a.user, a.gained, &a.what).cmp(&(&b.user, b.gained, &b.what)));
+    out
+}
+
+/// Everybody who is in some group: the account's last day, and their keys.
+fn people(view: &View) -> BTreeMap<&UserName, (Option<jiff::civil::Date>, BTreeSet<&str>)> {
+    let mut people: BTreeMap<_, (Option<jiff::civil::Date>, BTreeSet<&str>)> = BTreeMap::new();
+    for (name, member) in view.members.values().flat_map(|members| &members.users) {
+        let entry = people.entry(name).or_default();
+        entry.0 = member.expires;
+        entry.1.extend(member.keys.iter().map(|key| key.key.as_str()));
+    }
+    people
+}

@@ -24,7 +24,7 @@ use std::sync::Mutex;
 pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
     let places = load::places(global, reporter)?;
     // The program ends with this command: to take a whole fleet apart before, piece by piece, would be for nothing.
-    let compiled = ManuallyDrop::new(compile(&places, reporter)?);
+    let compiled = ManuallyDrop::new(compile(&places, args.time.unwrap_or_else(key::now), reporter)?);
     let Compiled { loaded, plans, keyring } = &*compiled;
     let model = loaded.model.as_ref().ok_or(Failure::Wrong)?;
     let fail = |errors| fail(errors, loaded, reporter);
@@ -159,7 +159,7 @@ fn published_keyring(repository: &Repository<'_>) -> Result<Option<Vec<u8>>, Vec
 
 pub fn plan(args: &cli::Plan, global: &Global, reporter: &Reporter) -> Outcome {
     let places = load::places(global, reporter)?;
-    let Compiled { loaded, plans, keyring } = compile(&places, reporter)?;
+    let Compiled { loaded, plans, keyring } = compile(&places, args.time.unwrap_or_else(key::now), reporter)?;
     let model = loaded.model.as_ref().ok_or(Failure::Wrong)?;
     let fail = |errors| fail(errors, &loaded, reporter);
     let head = repo::trusted(&places.out, &keyring.binary).map_err(fail)?;
@@ -196,11 +196,12 @@ struct Compiled {
 }
 
 /// Errors of the tree end the command.
-fn compile(places: &Places, reporter: &Reporter) -> Result<Compiled, Failure> {
+fn compile(places: &Places, time: i64, reporter: &Reporter) -> Result<Compiled, Failure> {
     let mut loaded = load::load(places);
     let keyring = key::public(places);
     let plans = load::lower(&mut loaded, keyring.as_ref().unwrap_or(&check::placeholder_keyring()));
     let keyring = keyring.map_err(|diagnostic| loaded.diagnostics.push(*diagnostic));
+    let plans = load::lower(&mut loaded, keyring.as_ref().unwrap_or(&check::placeholder_keyring()), time);
     loaded.report(reporter)?;
     Ok(Compiled { loaded, plans, keyring: keyring.map_err(|()| Failure::Wrong)? })
 }

@@ -12,7 +12,7 @@ use debrole::plan::PackagePlan;
 pub fn run(args: &Check, global: &Global, reporter: &Reporter) -> Outcome {
     let places = load::places(global, reporter)?;
     let mut loaded = load::load(&places);
-    let plans = load::lower(&mut loaded, &placeholder_keyring());
+    let plans = load::lower(&mut loaded, &placeholder_keyring(), super::key::now());
     if args.archive && !loaded.has_errors() {
         let busy = reporter.busy("asking apt's solver");
         let found = ask_archive(&loaded, &plans, &archive_options(&args.archive_cache, archive::Lists::Refresh));
@@ -43,7 +43,7 @@ pub fn run(args: &Check, global: &Global, reporter: &Reporter) -> Outcome {
 pub fn quietly(global: &Global, reporter: &Reporter) -> Outcome {
     let places = load::places(global, reporter)?;
     let mut loaded = load::load(&places);
-    load::lower(&mut loaded, &placeholder_keyring());
+    load::lower(&mut loaded, &placeholder_keyring(), super::key::now());
     loaded.report(reporter)
 }
 

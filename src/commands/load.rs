@@ -4,6 +4,7 @@ use super::{Failure, Outcome};
 use crate::cli::Global;
 use crate::reporter::Reporter;
 use anyhow::{Context, anyhow};
+use debrole::access::guard;
 use debrole::diagnostics::Diagnostic;
 use debrole::lower::{self, Keyring};
 use debrole::model::Model;
@@ -77,9 +78,12 @@ pub fn load(places: &Places) -> Loaded {
 
 /// Lowers what was resolved. What lowering finds wrong is added to the tree's own diagnostics, so that all of it is
 /// reported at once; without a model there are no plans.
-pub fn lower(loaded: &mut Loaded, keyring: &Keyring) -> Vec<PackagePlan> {
+///
+/// `time`, in seconds since 1970 UTC, is that on which people's access is judged.
+pub fn lower(loaded: &mut Loaded, keyring: &Keyring, time: i64) -> Vec<PackagePlan> {
     let Some(model) = &loaded.model else { return Vec::new() };
     let (plans, more) = lower::lower(model, keyring);
     loaded.diagnostics.extend(more);
+    loaded.diagnostics.extend(guard::check(model, time));
     plans
 }

@@ -18,6 +18,8 @@ pub fn run(args: &cli::Show, global: &Global, reporter: &Reporter) -> Outcome {
     if loaded.has_errors() {
         return loaded.report(reporter);
     }
+    let plans = load::lower(&mut loaded, &keyring, super::key::now());
+    loaded.report(reporter)?;
     let plan = find(&loaded, &plans, args, reporter)?;
     // Of the warnings those about its own file; `debrole check` has all.
     let file = plan.span.map(|span| span.file);

@@ -22,6 +22,7 @@ pub fn resolve(ast: &ast::Access, site: &Site<'_>, out: &mut Vec<Diagnostic>) ->
         }
     }
     let mut aliases: BTreeMap<&str, (Span, Vec<Spanned<Command>>)> = BTreeMap::new();
+    let mut used = BTreeSet::new();
     for (name, table) in ast.alias.iter().flat_map(|named| &named.0) {
         let text = name.value.as_str();
         let valid = text.starts_with(|c: char| c.is_ascii_uppercase())
@@ -43,9 +44,11 @@ pub fn resolve(ast: &ast::Access, site: &Site<'_>, out: &mut Vec<Diagnostic>) ->
         if table.commands.as_ref().is_some_and(|list| list.value.is_empty()) {
             out.push(no_commands(table.span, &format!("the alias {text}")));
         }
+        if !valid {
+            used.insert(text);
+        }
         aliases.insert(text, (name.span, commands));
     }
-    let mut used = BTreeSet::new();
     for rule in ast.sudo.iter().flat_map(|many| &many.0) {
         access.sudo.extend(sudo(rule, &aliases, &mut used, site, out));
     }

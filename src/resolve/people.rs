@@ -483,8 +483,11 @@ fn numbers(people: &People, ledger: &Ledger, out: &mut Vec<Diagnostic>) {
     let mut seen: BTreeMap<u32, (&str, &str, Span)> = BTreeMap::new();
     let users = people.users.values().map(|user| ("user", user.name.as_str(), &user.uid));
     let groups = people.groups.values().map(|group| ("group", group.name.as_str(), &group.gid));
+    // Of these the ledger can only say the same once more.
+    let mut twice: BTreeSet<u32> = BTreeSet::new();
     for (noun, name, id) in users.clone().chain(groups.clone()) {
         if let Some((other_noun, other, first)) = seen.get(&id.value) {
+            twice.insert(id.value);
             out.push(
                 Diagnostic::new(
                     &rules::id_used_twice::RULE,
@@ -514,10 +517,10 @@ fn numbers(people: &People, ledger: &Ledger, out: &mut Vec<Diagnostic>) {
         }
         return;
     }
-    for (noun, name, id) in users {
+    for (noun, name, id) in users.filter(|(_, _, id)| !twice.contains(&id.value)) {
         against(noun, name, id, &ledger.users, &ledger.groups, out);
     }
-    for (noun, name, id) in groups {
+    for (noun, name, id) in groups.filter(|(_, _, id)| !twice.contains(&id.value)) {
         against(noun, name, id, &ledger.groups, &ledger.users, out);
     }
 }

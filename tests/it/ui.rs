@@ -10,6 +10,7 @@ use crate::fleet::snapshot;
 use debrole::access::guard;
 use debrole::diagnostics::{Diagnostic, Rule, Severity, render, rules};
 use debrole::lower::{Keyring, lower};
+use debrole::names::UserName;
 use debrole::resolve::resolve;
 use debrole::source::Sources;
 use debrole::tree::Tree;
@@ -119,7 +120,8 @@ pub fn debrole_toml(example: &str) -> String {
 /// the groups in and makes them administrators, the ledger.
 fn with_people(mut parts: Vec<(String, Part)>) -> Vec<(String, Part)> {
     fn stem<'n>(name: &'n str, folder: &str) -> Option<&'n str> {
-        name.strip_prefix(folder)?.strip_suffix(".toml")
+        let stem = name.strip_prefix(folder)?.strip_suffix(".toml")?;
+        UserName::parse(stem).is_ok().then_some(stem)
     }
     let names = |parts: &[(String, Part)], folder: &str| -> Vec<String> {
         parts.iter().filter_map(|(name, _)| stem(name, folder).map(str::to_owned)).collect()
@@ -149,7 +151,8 @@ fn with_people(mut parts: Vec<(String, Part)>) -> Vec<(String, Part)> {
     for (name, part) in &mut parts {
         let Part::File(text) = part else { continue };
         let mut add = |key: &str, value: String| {
-            if !text.lines().any(|line| line.starts_with(&format!("{key} ="))) {
+            if !text.lines().take_while(|line| !line.starts_with('[')).any(|line| line.starts_with(&format!("{key} =")))
+            {
                 text.insert_str(0, &format!("{key} = {value}\n"));
             }
         };
@@ -165,7 +168,10 @@ fn with_people(mut parts: Vec<(String, Part)>) -> Vec<(String, Part)> {
                     b"\0\0\0\x0bssh-ed25519\0\0\0\x20".iter().copied().chain([user.as_bytes()[0]; 32]).collect();
                 text.push_str(&format!("\n[[key]]\nkey = \"ssh-ed25519 {}\"\n", debrole::ssh_key::encode(&blob)));
             }
-            ledger.get_mut("users").unwrap().push_str(&format!("{} = {user:?}\n", number(text, "uid")));
+            let uid = number(text, "uid");
+            if uid > 0 {
+                ledger.get_mut("users").unwrap().push_str(&format!("{uid} = {user:?}\n"));
+            }
         } else if let Some(group) = stem(name, "groups/") {
             add("members", format!("{users:?}"));
             add("description", format!("\"The group {group}\""));

@@ -1,5 +1,6 @@
 //! Integration tests: a module a stage.
 
+mod access;
 mod architecture;
 mod archive;
 mod build;

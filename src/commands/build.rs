@@ -199,9 +199,8 @@ struct Compiled {
 fn compile(places: &Places, time: i64, reporter: &Reporter) -> Result<Compiled, Failure> {
     let mut loaded = load::load(places);
     let keyring = key::public(places);
-    let plans = load::lower(&mut loaded, keyring.as_ref().unwrap_or(&check::placeholder_keyring()));
-    let keyring = keyring.map_err(|diagnostic| loaded.diagnostics.push(*diagnostic));
     let plans = load::lower(&mut loaded, keyring.as_ref().unwrap_or(&check::placeholder_keyring()), time);
+    let keyring = keyring.map_err(|diagnostic| loaded.diagnostics.push(*diagnostic));
     loaded.report(reporter)?;
     Ok(Compiled { loaded, plans, keyring: keyring.map_err(|()| Failure::Wrong)? })
 }

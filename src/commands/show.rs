@@ -14,12 +14,10 @@ pub fn run(args: &cli::Show, global: &Global, reporter: &Reporter) -> Outcome {
     let places = load::places(global, reporter)?;
     let mut loaded = load::load(&places);
     let keyring = super::key::public(&places).unwrap_or(Keyring { binary: Vec::new(), armored: Vec::new() });
-    let plans = load::lower(&mut loaded, &keyring);
+    let plans = load::lower(&mut loaded, &keyring, super::key::now());
     if loaded.has_errors() {
         return loaded.report(reporter);
     }
-    let plans = load::lower(&mut loaded, &keyring, super::key::now());
-    loaded.report(reporter)?;
     let plan = find(&loaded, &plans, args, reporter)?;
     // Of the warnings those about its own file; `debrole check` has all.
     let file = plan.span.map(|span| span.file);

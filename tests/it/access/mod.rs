@@ -6,10 +6,8 @@ mod refused;
 use debrole::access::guard;
 use debrole::diagnostics::Diagnostic;
 use debrole::lower::{Keyring, lower};
-use debrole::model::Model;
 use debrole::plan::{DebContent, Entry, PackagePlan};
 use debrole::resolve::resolve;
-use debrole::source::Sources;
 use debrole::tree::Tree;
 use std::fs;
 use std::path::Path;
@@ -76,10 +74,8 @@ pub fn write(root: &Path, files: &[(&'static str, String)]) {
 
 /// What a tree means, and everything that is wrong with it.
 pub struct Read {
-    pub model: Option<Model>,
     pub plans: Vec<PackagePlan>,
     pub diagnostics: Vec<Diagnostic>,
-    pub sources: Sources,
 }
 
 pub fn read(files: &[(&'static str, String)], time: i64) -> Read {
@@ -95,7 +91,7 @@ pub fn read(files: &[(&'static str, String)], time: i64) -> Read {
         diagnostics.extend(lowered.1);
         diagnostics.extend(guard::check(model, time));
     }
-    Read { model, plans, diagnostics, sources: tree.sources }
+    Read { plans, diagnostics }
 }
 
 impl Read {

@@ -465,7 +465,7 @@ fn refresh(ast: Option<&ast::Refresh>, out: &mut Vec<Diagnostic>) -> Option<Refr
     };
     let default = Refresh::default();
     let keyring = period(ast.and_then(|r| r.keyring.as_ref()), default.keyring, MINUTE..=DAY, "10m");
-    let roles = period(ast.and_then(|r| r.roles.as_ref()), default.roles, 5 * MINUTE..=7 * DAY, "4h");
+    let roles = period(ast.and_then(|r| r.roles.as_ref()), default.roles, MINUTE..=7 * DAY, "4h");
     Some(Refresh { keyring: keyring?, roles: roles? })
 }
 

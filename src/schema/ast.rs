@@ -100,7 +100,7 @@ schema! {
         /// All packages of the fleet, after at most this time.
         roles: Text {
             default: "\"4h\"", example: "\"4h\"", pattern: "^[0-9]+[mhd]$",
-            source: "systemd.timer(5), `PREFIX-refresh.timer`; at least 5m, at most 7d"
+            source: "systemd.timer(5), `PREFIX-refresh.timer`; at least 1m, at most 7d"
         },
     }
 

@@ -53,8 +53,8 @@ patiently() {
     log=$1
     shift
     while :; do
-        # Daemons that a maintainer script starts must not inherit our lock.
-        "$@" </dev/null >"$log" 2>&1 8>&-
+        # Daemons that a maintainer script starts must not inherit our locks.
+        "$@" </dev/null >"$log" 2>&1 7>&- 8>&-
         patiently_status=$?
         [ "$patiently_status" -ne 0 ] || return 0
         # apt: "Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 1234 (apt)"; dpkg: "dpkg frontend
@@ -174,7 +174,7 @@ pin() { printf 'Package: %s\nPin: %s\nPin-Priority: %s\n\n' "$@"; }
 # $r/todo: "NAME NEW|OLD" for what apt would install or upgrade; $r/waiting: ours that it would keep back.
 refresh_simulate() {
     # Not locked, so nobody is waited for.
-    apt-get -c "$r/do.conf" -q -s upgrade --with-new-pkgs >"$r/simulated" 2>"$r/log" 8>&- || return 1
+    apt-get -c "$r/do.conf" -q -s upgrade --with-new-pkgs >"$r/simulated" 2>"$r/log" 7>&- 8>&- || return 1
     awk '$1 == "Inst" { print $2, ($3 ~ /^\[/ ? "OLD" : "NEW") }' "$r/simulated" >"$r/todo"
     # Debian's own are pinned: what is kept back is ours.
     awk '/^The following packages have been kept back:/ { on = 1; next } /^[^ ]/ { on = 0 }
@@ -260,6 +260,14 @@ refresh() {
         refresh_end nothing
     fi
 
+    # unattended-upgrades, unlike us, gives up for the day when somebody is at dpkg; but its timer waits for this lock
+    # (/usr/lib/apt/apt.systemd.daily), and holds it while it updates and upgrades.
+    if [ -d /var/lib/apt ] && exec 7>>/var/lib/apt/daily_lock; then
+        if ! flock -n 7; then
+            say "waiting: apt's daily run is under way"
+            flock -w "$(seconds_left)" 7 || refresh_die busy "apt's daily run is under way: waited $patience_seconds seconds"
+        fi
+    fi
     refresh_view
     sed 's/^Dir::Etc::preferences .*//' "$r/do.conf" >"$r/look.conf"
     refresh_repair

@@ -63,7 +63,7 @@ fn it_uses_essential_programs_only() {
     let essential: Vec<&str> = essential.lines().collect();
     let programs = "awk cat chmod chown cmp cp date dpkg-query dpkg-trigger deb-systemd-helper deb-systemd-invoke env \
                     find flock getent grep id install ln ls mkdir mktemp mount mv paste readlink rm rmdir sed sha256sum \
-                    sort stat sync tac tail timeout uname unshare wc xargs";
+                    sleep sort stat sync tac tail timeout tr uname unshare wc xargs";
     for program in programs.split_whitespace() {
         assert!(SCRIPT.contains(program), "{program} is not used any more");
         let owner = tree.ok(&format!(

@@ -13,23 +13,28 @@ use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderVa
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::{Semaphore, oneshot};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, Semaphore, oneshot};
 use tower_http::services::ServeFile;
 
 /// A file under a name that says what is in it.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 /// A file that the next publish replaces.
 const SHORTLY: &str = "max-age=60, must-revalidate";
-/// A client that sends nothing for so long is hung up on.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// A client whose request takes longer to arrive is hung up on.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// A client that has taken nothing of its answer for so long makes room for others.
+const STALLED: Duration = Duration::from_secs(30);
 /// How long answers under way may take after the signal to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
-/// More clients at once have to wait for their turn.
+/// So many clients at once. One more, and the one that has been idle for longest is hung up on: half-open connections
+/// keep nobody out. Only where all of them are being served it has to wait.
 const CONNECTIONS: usize = 512;
 
 /// One answered request, for the access log.
@@ -119,31 +124,59 @@ impl Server {
     async fn until(self, stop: impl Future<Output = ()>) -> io::Result<()> {
         let graceful = Arc::new(GracefulShutdown::new());
         let room = Arc::new(Semaphore::new(CONNECTIONS));
+        let open = Arc::new(Clients::default());
         let mut accepting = tokio::task::JoinSet::new();
         for listener in self.listeners {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            let (site, room, graceful) = (self.site.clone(), room.clone(), graceful.clone());
+            let (site, room, graceful, open) = (self.site.clone(), room.clone(), graceful.clone(), open.clone());
             accepting.spawn(async move {
                 loop {
-                    let Ok(permit) = room.clone().acquire_owned().await else { return };
                     let Ok((stream, peer)) = listener.accept().await else {
                         // Out of descriptors, most likely: others have to finish first.
                         tokio::time::sleep(Duration::from_millis(50)).await;
                         continue;
                     };
+                    let permit = loop {
+                        if let Ok(permit) = room.clone().try_acquire_owned() {
+                            break permit;
+                        }
+                        open.hang_up_on_one();
+                        let waited = tokio::time::timeout(Duration::from_secs(1), room.clone().acquire_owned()).await;
+                        if let Ok(Ok(permit)) = waited {
+                            break permit;
+                        }
+                    };
+                    let (number, client) = open.add();
                     let site = site.clone();
+                    let served = client.clone();
                     let service = hyper::service::service_fn(move |request| {
-                        let site = site.clone();
-                        async move { Ok::<_, std::convert::Infallible>(site.answer(peer, request).await) }
+                        let (site, busy) = (site.clone(), served.serve());
+                        async move {
+                            let answer = site.answer(peer, request).await;
+                            // Until the last of it is taken, or the client has gone.
+                            let answer = answer.map(|body| {
+                                body.map_frame(move |frame| {
+                                    busy.goes_on();
+                                    frame
+                                })
+                                .boxed_unsync()
+                            });
+                            Ok::<_, std::convert::Infallible>(answer)
+                        }
                     });
                     let connection = hyper::server::conn::http1::Builder::new()
                         .timer(TokioTimer::new())
                         .header_read_timeout(HEADER_TIMEOUT)
                         .serve_connection(TokioIo::new(stream), service);
                     let connection = graceful.watch(connection);
+                    let open = open.clone();
                     tokio::spawn(async move {
-                        // A client that hangs up in the middle is its own affair.
-                        let _ = connection.await;
+                        tokio::select! {
+                            // A client that hangs up in the middle is its own affair.
+                            _ = connection => {}
+                            _ = client.hang_up.notified() => {}
+                        }
+                        open.remove(number);
                         drop(permit);
                     });
                 }
@@ -155,6 +188,95 @@ impl Server {
             let _ = tokio::time::timeout(STOP_TIMEOUT, graceful.shutdown()).await;
         }
         Ok(())
+    }
+}
+
+/// The clients that are connected.
+struct Clients {
+    began: Instant,
+    open: Mutex<BTreeMap<u64, Arc<Client>>>,
+}
+
+/// One connection.
+struct Client {
+    began: Instant,
+    /// Answers under way: none while it waits for a request, or for the rest of one.
+    answers: AtomicUsize,
+    /// When it last came, asked or took something: milliseconds after `began`.
+    active: AtomicU64,
+    hang_up: Notify,
+}
+
+/// Lives as long as an answer is under way.
+struct Busy(Arc<Client>);
+
+impl Default for Clients {
+    fn default() -> Self {
+        Clients { began: Instant::now(), open: Mutex::default() }
+    }
+}
+
+impl Clients {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Client>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self) -> (u64, Arc<Client>) {
+        let client = Arc::new(Client {
+            began: self.began,
+            answers: AtomicUsize::new(0),
+            active: AtomicU64::new(0),
+            hang_up: Notify::new(),
+        });
+        client.touch();
+        let mut open = self.lock();
+        let number = open.last_key_value().map_or(0, |(last, _)| last + 1);
+        open.insert(number, client.clone());
+        (number, client)
+    }
+
+    fn remove(&self, number: u64) {
+        self.lock().remove(&number);
+    }
+
+    /// Makes room: by the client that has waited for longest without a request, else by the one that has taken nothing
+    /// of its answer for longest, if that is long.
+    fn hang_up_on_one(&self) {
+        let mut open = self.lock();
+        let now = self.began.elapsed().as_millis() as u64;
+        let oldest = |busy: bool| {
+            let those = open.iter().filter(|(_, client)| (client.answers.load(Ordering::Relaxed) > 0) == busy);
+            those.map(|(number, client)| (client.active.load(Ordering::Relaxed), *number)).min()
+        };
+        let stalled = || oldest(true).filter(|(active, _)| now.saturating_sub(*active) > STALLED.as_millis() as u64);
+        if let Some(client) = oldest(false).or_else(stalled).and_then(|(_, number)| open.remove(&number)) {
+            client.hang_up.notify_one();
+        }
+    }
+}
+
+impl Client {
+    fn touch(&self) {
+        self.active.store(self.began.elapsed().as_millis() as u64, Ordering::Relaxed);
+    }
+
+    fn serve(self: &Arc<Self>) -> Busy {
+        self.answers.fetch_add(1, Ordering::Relaxed);
+        self.touch();
+        Busy(self.clone())
+    }
+}
+
+impl Busy {
+    fn goes_on(&self) {
+        self.0.touch();
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.answers.fetch_sub(1, Ordering::Relaxed);
+        self.0.touch();
     }
 }
 

@@ -182,6 +182,13 @@ impl Draft<'_> {
     }
 }
 
+/// What is wrong with the site's own packages, as far as it can be told without what is published.
+pub fn check_site_packages(model: &Model, plans: &[PackagePlan]) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    site::publish(model, plans, None, &mut found);
+    found
+}
+
 /// [`draft`] and [`Draft::write`] in one.
 pub fn build(input: Input<'_>, sink: &dyn Sink) -> Result<Build, Vec<Diagnostic>> {
     draft(input)?.write(sink)

@@ -6,6 +6,7 @@ use crate::cli::{ArchiveCache, Check, Global};
 use crate::reporter::Reporter;
 use anyhow::anyhow;
 use debrole::archive;
+use debrole::build;
 use debrole::lower::Keyring;
 use debrole::plan::PackagePlan;
 
@@ -13,6 +14,10 @@ pub fn run(args: &Check, global: &Global, reporter: &Reporter) -> Outcome {
     let places = load::places(global, reporter)?;
     let mut loaded = load::load(&places);
     let plans = load::lower(&mut loaded, &placeholder_keyring(), super::key::now());
+    if let Some(model) = &loaded.model {
+        let found = build::check_site_packages(model, &plans);
+        loaded.diagnostics.extend(found);
+    }
     if args.archive && !loaded.has_errors() {
         let busy = reporter.busy("asking apt's solver");
         let found = ask_archive(&loaded, &plans, &archive_options(&args.archive_cache, archive::Lists::Refresh));

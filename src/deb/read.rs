@@ -44,6 +44,40 @@ pub enum Found {
     Other,
 }
 
+/// The package's control stanza alone.
+pub fn stanza(bytes: &[u8]) -> Result<Stanza, String> {
+    let mut package = debpkg::DebPkg::parse(bytes).map_err(|error| error.to_string())?;
+    Stanza::parse(&control(&mut package)?.0)
+}
+
+/// The text of the control file without final newlines, and the other members of control.tar.
+fn control(package: &mut debpkg::DebPkg<&[u8]>) -> Result<(String, BTreeMap<String, String>), String> {
+    let mut control = None;
+    let mut scripts = BTreeMap::new();
+    let tar = package.control().map_err(|error| format!("control.tar: {error}"))?;
+    let mut tar = tar::Archive::new(Limited { inner: tar.into_inner(), left: CONTROL_LIMIT });
+    for entry in tar.entries().map_err(|error| format!("control.tar: {error}"))? {
+        let mut entry = entry.map_err(|error| format!("control.tar: {error}"))?;
+        if !entry.header().entry_type().is_file() {
+            continue;
+        }
+        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let name = name.strip_prefix("./").unwrap_or(&name).to_string();
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).map_err(|error| format!("control.tar: {error}"))?;
+        if name == "control" {
+            let text = String::from_utf8(bytes).map_err(|_| "its control file is not UTF-8".to_string())?;
+            if control.replace(text).is_some() {
+                return Err("it has two control files".into());
+            }
+        } else {
+            scripts.insert(name, String::from_utf8_lossy(&bytes).into_owned());
+        }
+    }
+    let control = control.ok_or("it has no control file")?;
+    Ok((control.trim_end_matches('\n').to_string(), scripts))
+}
+
 /// Reads the package. `keep` says which files' bytes are wanted, by absolute path.
 pub fn read(bytes: &[u8], keep: impl Fn(&str) -> bool) -> Result<Contents, String> {
     let members = ar::members(bytes)?;
@@ -60,33 +94,7 @@ pub fn read(bytes: &[u8], keep: impl Fn(&str) -> bool) -> Result<Contents, Strin
         ));
     }
     let mut package = debpkg::DebPkg::parse(bytes).map_err(|error| error.to_string())?;
-
-    let mut control = None;
-    let mut scripts = BTreeMap::new();
-    {
-        let tar = package.control().map_err(|error| format!("control.tar: {error}"))?;
-        let mut tar = tar::Archive::new(Limited { inner: tar.into_inner(), left: CONTROL_LIMIT });
-        for entry in tar.entries().map_err(|error| format!("control.tar: {error}"))? {
-            let mut entry = entry.map_err(|error| format!("control.tar: {error}"))?;
-            if !entry.header().entry_type().is_file() {
-                continue;
-            }
-            let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-            let name = name.strip_prefix("./").unwrap_or(&name).to_string();
-            let mut bytes = Vec::new();
-            entry.read_to_end(&mut bytes).map_err(|error| format!("control.tar: {error}"))?;
-            if name == "control" {
-                let text = String::from_utf8(bytes).map_err(|_| "its control file is not UTF-8".to_string())?;
-                if control.replace(text).is_some() {
-                    return Err("it has two control files".into());
-                }
-            } else {
-                scripts.insert(name, String::from_utf8_lossy(&bytes).into_owned());
-            }
-        }
-    }
-    let control = control.ok_or("it has no control file")?;
-    let control = control.trim_end_matches('\n').to_string();
+    let (control, scripts) = control(&mut package)?;
     let stanza = Stanza::parse(&control)?;
 
     let mut entries = BTreeMap::new();

@@ -11,7 +11,7 @@ use crate::names::{AccountName, Codename, MachinePath, PackageName, Prefix, Unit
 use crate::plan::{Claim, ClaimKind, DebContent, Entry};
 use crate::relation::{Relation, RelationField};
 use crate::source::{Span, Spanned};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Whose content it is, and the names that follow from it.
@@ -83,10 +83,7 @@ impl<'o> Assembly<'o> {
     }
 
     pub fn relate(&mut self, field: RelationField, relation: Relation) {
-        let relations = self.relations.entry(field).or_default();
-        if !relations.contains(&relation) {
-            relations.push(relation);
-        }
+        self.relations.entry(field).or_default().push(relation);
     }
 
     /// Everything that the tree says, with the texts of its files and units already made.
@@ -419,7 +416,7 @@ impl<'o> Assembly<'o> {
             summary,
             description,
             homepage,
-            relations: self.relations,
+            relations: self.relations.into_iter().map(|(field, list)| (field, once(list))).collect(),
             fields: BTreeMap::from([("Multi-Arch".to_owned(), "foreign".to_owned())]),
             entries: self.entries,
             scripts,
@@ -439,4 +436,13 @@ fn quoted(value: &str) -> String {
         }
     }
     quoted
+}
+
+/// Each relation where it stands first.
+fn once(mut relations: Vec<Relation>) -> Vec<Relation> {
+    let mut seen = BTreeSet::new();
+    let first: Vec<bool> = relations.iter().map(|relation| seen.insert(relation)).collect();
+    let mut first = first.into_iter();
+    relations.retain(|_| first.next().unwrap_or(true));
+    relations
 }

@@ -5,6 +5,7 @@
 //! an edit; as symlinks into /usr/share dpkg replaces them without a question (it never asks about a symlink) and
 //! removal takes them away. apt reads through symlinks (tests/it/lower.rs has the real one do it).
 
+use crate::deb;
 use crate::model::{Model, Release};
 use crate::names::{MachinePath, PackageName};
 use crate::plan::{Claim, ClaimKind, DebContent, Entry, PackageKind, PackagePlan};
@@ -141,9 +142,8 @@ fn overrides(package: &PackageName) -> String {
 /// The names of the site's own packages. One that can't be read is reported where it is published.
 fn site_names(model: &Model) -> BTreeSet<PackageName> {
     let name = |bytes: &[u8]| {
-        let mut package = debpkg::DebPkg::parse(bytes).ok()?;
-        let control = debpkg::Control::extract(package.control().ok()?).ok()?;
-        PackageName::parse(control.name()).ok()
+        let stanza = deb::read::stanza(bytes).ok()?;
+        PackageName::parse(stanza.get("Package")?).ok()
     };
     model.site_packages.iter().filter_map(|package| name(&package.bytes)).collect()
 }

@@ -24,8 +24,11 @@ const FUEL: u64 = 1_000_000;
 /// Nested macro calls, far below what a worker thread's stack holds.
 const RECURSION: usize = 100;
 
-/// The longest tag, in bytes, and the most branches: each operator and each branch may be a call deeper in the parser.
-const LONGEST_TAG: usize = 64 << 10;
+/// The longest tag, in bytes, how much of a template may be in long ones, and the most branches: each operator and each
+/// branch may be a call deeper in the parser, and it looks at what is below each operator again.
+const LONGEST_TAG: usize = 4 << 10;
+const LONG_TAG: usize = 512;
+const MOST_IN_LONG_TAGS: usize = 32 << 10;
 const MOST_BRANCHES: usize = 4000;
 /// Templates up to this size can't exhaust any stack.
 const SHALLOW: usize = 1000;
@@ -40,8 +43,10 @@ fn too_deep(text: &str) -> bool {
         let rest = &text[at..];
         rest.find(if open == "{{" { "}}" } else { "%}" }).unwrap_or(rest.len())
     };
+    let tags = || text.match_indices("{{").chain(text.match_indices("{%")).map(tag);
     text.len() > LONGEST_TAG
-        && (text.match_indices("{{").chain(text.match_indices("{%")).any(|found| tag(found) > LONGEST_TAG))
+        && (tags().any(|length| length > LONGEST_TAG)
+            || tags().filter(|length| *length > LONG_TAG).sum::<usize>() > MOST_IN_LONG_TAGS)
         || text.len() > MOST_BRANCHES && text.matches("elif").count() > MOST_BRANCHES
 }
 
@@ -159,7 +164,7 @@ impl<'m> Engine<'m> {
         'm: 'e,
     {
         if too_deep(&template.value) {
-            let message = "one tag has more than 64 KiB, or there are more than 4000 elif";
+            let message = "one tag has more than 4 KiB, long ones have more than 32 KiB together, or there are more than 4000 elif";
             return Err(Box::new(
                 Diagnostic::new(&rules::template_syntax::RULE, format!("the template can't be read: {message}"))
                     .at(template.span, "")

@@ -57,6 +57,7 @@ pub fn resolve(
 fn parse_addresses(list: &Texts, out: &mut Vec<Diagnostic>) -> Vec<Spanned<IpAddr>> {
     duplicates(list, "the address", out);
     let mut addresses: Vec<Spanned<IpAddr>> = Vec::new();
+    let mut seen = BTreeSet::new();
     for item in &list.value {
         let parsed = item.value.parse::<IpAddr>();
         let (message, help) = match parsed {
@@ -65,9 +66,8 @@ fn parse_addresses(list: &Texts, out: &mut Vec<Diagnostic>) -> Vec<Spanned<IpAdd
                 "write an address that other machines reach it at".to_owned(),
             ),
             Ok(ip) => {
-                let address = Spanned::new(ip, item.span);
-                if !addresses.contains(&address) {
-                    addresses.push(address);
+                if seen.insert(ip) {
+                    addresses.push(Spanned::new(ip, item.span));
                 }
                 continue;
             }

@@ -6,7 +6,7 @@ use crate::model::SitePackage;
 use crate::names::PackageName;
 use crate::relation::{self, Relation, RelationErrorKind as Kind, RelationField};
 use crate::schema::{Text, Texts, ast};
-use crate::source::Spanned;
+use crate::source::{Span, Spanned};
 use std::collections::{BTreeMap, BTreeSet};
 
 fn field(content: &ast::Content, field: RelationField) -> Option<&Texts> {
@@ -49,21 +49,23 @@ pub fn resolve(content: &ast::Content, site: &Site<'_>, out: &mut Vec<Diagnostic
     for name in RelationField::ALL {
         let Some(list) = field(content, name) else { continue };
         let mut relations: Vec<Spanned<Relation>> = Vec::new();
+        let mut seen: BTreeMap<Relation, Span> = BTreeMap::new();
         for text in &list.value {
             match relation::parse(&text.value, name) {
                 Ok(relation) => {
                     fleet_packages(&relation, name, text, site, out);
-                    if let Some(first) = relations.iter().find(|r| r.value == relation) {
+                    if let Some(first) = seen.get(&relation) {
                         out.push(
                             Diagnostic::new(
                                 &rules::duplicate_relation::RULE,
                                 format!("{} lists \"{relation}\" twice", name.control_name()),
                             )
                             .at(text.span, "again here")
-                            .also(first.span, "first here")
+                            .also(*first, "first here")
                             .help("remove one of them"),
                         );
                     } else {
+                        seen.insert(relation.clone(), text.span);
                         relations.push(Spanned::new(relation, text.span));
                     }
                 }

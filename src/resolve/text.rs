@@ -17,6 +17,25 @@ fn called(c: char) -> String {
     }
 }
 
+/// The formatting characters that turn the direction of what follows (Unicode Standard Annex 9, table 4).
+fn turns(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Whether the text reads in the order in which it is written; else the error that says so.
+fn one_direction(text: &Text, what: &str, out: &mut Vec<Diagnostic>) -> bool {
+    let Some((at, c)) = text.value.char_indices().find(|(_, c)| turns(*c)) else { return true };
+    out.push(
+        Diagnostic::new(
+            &rules::text_direction::RULE,
+            format!("{what} holds the invisible character U+{:04X}, which turns the direction of text", c as u32),
+        )
+        .at(text.part(at..at + c.len_utf8()), format!("U+{:04X} here", c as u32))
+        .help("remove it"),
+    );
+    false
+}
+
 /// Whether the text is one line without control characters; else the error that says so.
 pub fn one_line(text: &Text, what: &str, out: &mut Vec<Diagnostic>) -> bool {
     match text.value.char_indices().find(|(_, c)| c.is_control()) {
@@ -28,7 +47,7 @@ pub fn one_line(text: &Text, what: &str, out: &mut Vec<Diagnostic>) -> bool {
             );
             false
         }
-        None => true,
+        None => one_direction(text, what, out),
     }
 }
 
@@ -53,7 +72,7 @@ pub fn lines(text: &Text, what: &str, out: &mut Vec<Diagnostic>) -> bool {
             );
             false
         }
-        None => true,
+        None => one_direction(text, what, out),
     }
 }
 

@@ -11,6 +11,9 @@ use toml::de::{DeInteger, DeTable, DeValue};
 pub type Toml<'i> = toml::Spanned<DeValue<'i>>;
 pub type TomlKey<'i> = toml::Spanned<toml::de::DeString<'i>>;
 
+/// So many errors into a file no near names are looked for any more: it would take longer than anybody waits.
+const MOST_MISSPELT: usize = 500;
+
 /// The text of one file being decoded, and what was wrong with it so far.
 pub struct Decoder<'a> {
     file: FileId,
@@ -111,7 +114,9 @@ impl<'a> Decoder<'a> {
         let mut diagnostic =
             Diagnostic::new(&rules::unknown_key::RULE, format!("there is no key \"{name}\" in {}", T::META.title))
                 .at(self.span(key.span()), "unknown key");
-        let near = crate::near::nearest(name, known.iter().copied());
+        // Of so many none is misspelt: the file is something else.
+        let plausible = self.diagnostics.len() < MOST_MISSPELT;
+        let near = if plausible { crate::near::nearest(name, known.iter().copied()) } else { None };
         diagnostic = match near {
             Some(near) => diagnostic.help(format!("did you mean \"{near}\"?")),
             None => diagnostic.help(format!("the keys of {} are {}", T::META.title, known.join(", "))),

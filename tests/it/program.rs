@@ -359,3 +359,39 @@ fn plan_names_the_change_and_not_its_echo_in_the_description() {
     let both = plan(&format!("{ROLE}description = \"It serves.\"\nsetup = \"true\"\n"));
     assert_eq!(both, "description changed; setup changed");
 }
+
+#[test]
+fn check_reads_the_sites_packages_as_build_does() {
+    let fleet = Fleet::new(&[("web", ROLE)]).with_key();
+    // control.tar.gz: gigabytes of nothing, in a few megabytes.
+    let mut tar = Vec::new();
+    {
+        let mut gzip = flate2::write::GzEncoder::new(&mut tar, flate2::Compression::best());
+        let mut builder = tar::Builder::new(&mut gzip);
+        let mut header = tar::Header::new_gnu();
+        header.set_size(2 << 30);
+        header.set_mode(0o644);
+        header.set_entry_type(tar::EntryType::Regular);
+        builder.append_data(&mut header, "./control", std::io::Read::take(std::io::repeat(b' '), 2 << 30)).unwrap();
+        builder.into_inner().unwrap();
+        gzip.finish().unwrap();
+    }
+    let mut deb = b"!<arch>\n".to_vec();
+    for (name, bytes) in [("debian-binary", &b"2.0\n"[..]), ("control.tar.gz", &tar), ("data.tar.gz", b"")] {
+        deb.extend(format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, 100_644, bytes.len()).bytes());
+        deb.extend(bytes);
+        deb.extend(std::iter::repeat_n(b'\n', bytes.len() % 2));
+    }
+    for (name, bytes) in [("bomb_1_all.deb", deb), ("x_1_all.deb", b"no package".to_vec())] {
+        fleet.write(&format!("packages/{name}"), bytes);
+    }
+    let began = std::time::Instant::now();
+    let (check, build) = (fleet.run(&["check"]), fleet.build(&[]));
+    assert!(began.elapsed() < std::time::Duration::from_secs(4), "{:?}", began.elapsed());
+    for said in [&check, &build] {
+        assert_eq!(said.status, Some(1), "{said:?}");
+        assert!(said.err.contains("error[site-package-broken]") && said.err.contains("bomb_1_all.deb"), "{said:?}");
+        assert!(said.err.contains("it unpacks to far more than a package should"), "{said:?}");
+    }
+    assert_eq!(check.err, build.err.replace("error: nothing was published\n", ""));
+}

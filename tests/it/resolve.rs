@@ -510,3 +510,37 @@ fn units() {
         assert_eq!(unit(bad, "[Unit]\n[Service]\n"), ["invalid-unit-name"], "{bad}");
     }
 }
+
+/// Quadratic work would take minutes here, and a crowded machine some seconds for what is done now.
+#[test]
+fn absurdly_long_lists_do_not_take_absurdly_long() {
+    let began = std::time::Instant::now();
+    let list = |n: usize, item: &dyn Fn(usize) -> String| (0..n).map(item).collect::<Vec<_>>().join(", ");
+    let depends = format!("depends = [{}]\n", list(60_000, &|i| format!("\"package{i}\"")));
+    assert_eq!(role(&depends), [""; 0]);
+    let addresses = list(60_000, &|i| format!("\"10.{}.{}.{}\"", i >> 16, i >> 8 & 255, i & 255));
+    let host = format!("roles = []\nrelease = \"bookworm\"\naddresses = [{addresses}]\n");
+    assert_eq!(codes(&[("hosts/a.example.org.toml", &host)]), [""; 0]);
+    let keys: String = (0..50_000).map(|i| format!("suggesta{i}=1\n")).collect();
+    assert_eq!(role(&keys).len(), 50_000);
+    assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
+}
+
+#[test]
+fn the_direction_of_text_is_not_turned() {
+    for c in ["\u{61c}", "\u{200e}", "\u{200f}", "\u{202a}", "\u{202e}", "\u{2066}", "\u{2069}"] {
+        let texts = [
+            format!("description = \"a{c}b\"\n"),
+            format!("setup = \"true # {c}\"\n"),
+            format!("[[cron]]\nname = \"a\"\nschedule = \"@daily\"\ncommand = \"a{c}b\"\n"),
+        ];
+        for text in &texts {
+            assert_eq!(role(text), ["text-direction"], "{text:?}");
+        }
+        let fleet = format!("[fleet]\nmaintainer = \"A{c}B <a@example.org>\"\n");
+        assert_eq!(codes(&[("debrole.toml", &fleet)]), ["text-direction"]);
+        let host = format!("summary = \"a{c}\"\nroles = []\nrelease = \"bookworm\"\n");
+        assert_eq!(codes(&[("hosts/a.example.org.toml", &host)]), ["text-direction"]);
+    }
+    assert_eq!(role("description = \"Grüße, שלום, مرحبا\"\n"), [""; 0]);
+}

@@ -188,3 +188,37 @@ fn what_is_asked_is_logged_and_bad_addresses_are_told() {
     assert_eq!(log[1].user_agent.as_deref(), Some("test/1"));
     assert!(log[1].peer.is_ipv6());
 }
+
+#[test]
+fn half_open_connections_keep_nobody_out() {
+    // Both ends of each connection are descriptors of this process.
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: both calls only read or write the struct that they are given.
+    unsafe {
+        assert_eq!(libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit), 0);
+        limit.rlim_cur = limit.rlim_max.min(8192);
+        assert_eq!(libc::setrlimit(libc::RLIMIT_NOFILE, &limit), 0);
+    }
+    let (dir, _key) = repository();
+    let server = serve(dir.path());
+    let address = server.addresses()[0];
+    let began = std::time::Instant::now();
+    let mut half_open = Vec::new();
+    for i in 0..700 {
+        let mut stream = TcpStream::connect(address).unwrap();
+        if i % 2 == 0 {
+            stream.write_all(b"GET /dists/bookworm/InRelease HTTP/1.1\r\nHost:").unwrap();
+        }
+        half_open.push(stream);
+    }
+    for _ in 0..20 {
+        assert_eq!(ask(address, "GET", "/dists/bookworm/InRelease", "").status, 200);
+    }
+    assert!(began.elapsed() < std::time::Duration::from_secs(8), "{:?}", began.elapsed());
+    // And the server hangs up on those that never ask.
+    let last = half_open.last_mut().unwrap();
+    last.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+    let mut answer = Vec::new();
+    let _ = last.read_to_end(&mut answer);
+    assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
+}

@@ -192,6 +192,7 @@ rules! {
     template_failed,
     template_not_text,
     template_syntax,
+    text_direction,
     toml_syntax,
     too_many_files,
     uninstallable,

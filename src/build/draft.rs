@@ -11,8 +11,8 @@ use crate::lower;
 use crate::model::Model;
 use crate::names::{Codename, PackageName};
 use crate::plan::{DebContent, PackageKind};
-use crate::relation::{Comparison, Relation};
-use crate::repo::manifest::PackageRecord;
+use crate::relation::{Comparison, Relation, RelationField};
+use crate::repo::manifest::{LetGo, PackageRecord};
 use crate::source::Span;
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -52,6 +52,7 @@ pub fn draft(input: Input<'_>) -> Result<Draft<'_>, Vec<Diagnostic>> {
     let site = site::publish(input.model, input.plans, input.previous, &mut wrong);
 
     let mut wanted = wanted(&input);
+    replace(&input, &mut wanted, &site);
     let errors: Vec<Diagnostic> = wanted.par_iter_mut().filter_map(|wanted| hash(input.model, wanted).err()).collect();
     wrong.extend(errors);
 
@@ -62,8 +63,13 @@ pub fn draft(input: Input<'_>) -> Result<Draft<'_>, Vec<Diagnostic>> {
         .iter()
         .map(|wanted| {
             let sources = |run: &Run<'_>| {
-                moves.sources(&wanted.name, &run.releases, &run.in_place, |name, path| {
-                    ships.still(name, path, &run.releases)
+                moves.sources(&wanted.name, &run.in_place, |record, path| {
+                    let here = ships.still(&record.name, path, &run.releases);
+                    // A machine goes from the release that it runs to a later one with what it has. What an earlier
+                    // release's package keeps is replaced for good: see `replace`.
+                    let came = is_earlier(input.model, &record.releases, &run.releases);
+                    let there = || ships.still(&record.name, path, &record.releases);
+                    !here && (overlap(&record.releases, &run.releases) || came && !there())
                 })
             };
             wanted.runs.iter().map(sources).collect()
@@ -249,6 +255,70 @@ fn position(model: &Model, release: &Codename) -> Option<usize> {
     model.fleet.releases.iter().position(|known| known.codename.value == *release)
 }
 
+/// Whether some of `releases` are before the last of `others`.
+fn is_earlier(model: &Model, releases: &[Codename], others: &[Codename]) -> bool {
+    let last = others.iter().filter_map(|release| position(model, release)).max();
+    releases.iter().filter_map(|release| position(model, release)).any(|at| Some(at) < last)
+}
+
+/// Adds the relations on packages whose files a package takes over, though nothing moves in this build. They are a part
+/// of the content, made anew with every build:
+/// - what another package ships on an earlier release is replaced, in any version: a machine that goes to the next
+///   release meets both, and in which order dpkg unpacks them is anybody's guess;
+/// - what another package shipped and let go of is replaced up to the last version that had it, which can't stay without
+///   its file (Debian Policy 7.6.1).
+fn replace(input: &Input<'_>, wanted: &mut [Wanted<'_>], site: &[site::Published]) {
+    let prefix = input.model.fleet.prefix.as_str();
+    for wanted in &mut *wanted {
+        for run in &mut wanted.runs {
+            run.in_place = in_place(prefix, &run.content).into_iter().collect();
+        }
+    }
+    let mut new: Vec<(usize, usize, RelationField, Relation)> = Vec::new();
+    let ships = Ships::of(wanted, site);
+    let mut by_path: BTreeMap<&str, Vec<(&PackageName, &[Codename])>> = BTreeMap::new();
+    for (name, parts) in &ships.by_name {
+        for (releases, paths) in parts {
+            for path in paths {
+                by_path.entry(path).or_default().push((name, releases));
+            }
+        }
+    }
+    let mut let_go: BTreeMap<&str, Vec<&LetGo>> = BTreeMap::new();
+    for entry in input.previous.iter().flat_map(|manifest| &manifest.let_go) {
+        let_go.entry(&entry.path).or_default().push(entry);
+    }
+    for (i, wanted) in wanted.iter().enumerate() {
+        for (j, run) in wanted.runs.iter().enumerate() {
+            for path in &run.in_place {
+                for (other, releases) in by_path.get(path.as_str()).into_iter().flatten() {
+                    if **other != wanted.name
+                        && !overlap(releases, &run.releases)
+                        && is_earlier(input.model, releases, &run.releases)
+                    {
+                        new.push((i, j, RelationField::Replaces, Relation::on((*other).clone())));
+                    }
+                }
+                for entry in let_go.get(path.as_str()).into_iter().flatten() {
+                    if entry.package != wanted.name && !ships.still(&entry.package, path, &run.releases) {
+                        let version = entry.version.clone();
+                        let relation = moved::relation(&entry.package, Comparison::EarlierOrEqual, version);
+                        new.push((i, j, RelationField::Breaks, relation.clone()));
+                        new.push((i, j, RelationField::Replaces, relation));
+                    }
+                }
+            }
+        }
+    }
+    drop((ships, by_path));
+    for (i, j, field, relation) in new {
+        let relations = wanted[i].runs[j].content.to_mut().relations.entry(field).or_default();
+        if !relations.contains(&relation) {
+            relations.push(relation);
+        }
+    }
+}
+
 /// Neighbouring releases with the same content share a .deb. Releases with the same content that others lie between
 /// do not: their versions have to rise with the release, so that a machine that is upgraded to the next release gets
 /// that one's content.
@@ -275,7 +345,6 @@ fn hash(model: &Model, wanted: &mut Wanted<'_>) -> Result<(), Diagnostic> {
     for run in &mut wanted.runs {
         let package = deb::Package { name: &wanted.name, maintainer: &model.fleet.maintainer, content: &run.content };
         run.content_hash = package.content_hash().map_err(|error| unwritable(&wanted.name, wanted.span, &error))?;
-        run.in_place = in_place(model.fleet.prefix.as_str(), &run.content).into_iter().collect();
     }
     Ok(())
 }

@@ -182,6 +182,25 @@ impl Draft<'_> {
     }
 }
 
+/// Releases that are published and have left debrole.toml, each as a warning.
+pub fn dropped_releases(model: &Model, previous: Option<&Manifest>) -> Vec<Diagnostic> {
+    let published = previous.into_iter().flat_map(|manifest| manifest.suites.keys());
+    let dropped = published.filter(|suite| model.fleet.release(suite).is_none());
+    let warning = |suite: &Codename| {
+        Diagnostic::new(
+            &rules::release_dropped::RULE,
+            format!("{suite} is no longer published: machines that run it fail at their next apt-get update"),
+        )
+        .at(model.fleet.span, format!("there is no [release.{suite}]"))
+        .help(format!("put [release.{suite}] back until the last machine has been upgraded to a later release"))
+        .help(format!(
+            "or remove {0}-archive-keyring on the machines that stay (apt-get purge {0}-archive-keyring)",
+            model.fleet.prefix
+        ))
+    };
+    dropped.map(warning).collect()
+}
+
 /// What is wrong with the site's own packages, as far as it can be told without what is published.
 pub fn check_site_packages(model: &Model, plans: &[PackagePlan]) -> Vec<Diagnostic> {
     let mut found = Vec::new();

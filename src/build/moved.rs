@@ -4,7 +4,7 @@
 //! for machines that skip versions.
 
 use super::version;
-use crate::names::{Codename, PackageName};
+use crate::names::PackageName;
 use crate::relation::{Comparison, Possibility, Relation, RelationField, parse};
 use crate::repo::manifest::{Manifest, PackageRecord};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,20 +26,18 @@ impl<'a> Moves<'a> {
         moves
     }
 
-    /// The published packages that `name` takes files from in this build: those that shipped one of `ships` on one of
-    /// `releases`, and no longer do (`still` says whether a package ships a path on these releases from now on).
+    /// The published packages that `name` takes files from in this build: those that shipped one of `ships`, and of
+    /// which `lets_go` says that they no longer do.
     pub fn sources(
         &self,
         name: &PackageName,
-        releases: &[Codename],
         ships: &BTreeSet<String>,
-        still: impl Fn(&PackageName, &str) -> bool,
+        lets_go: impl Fn(&PackageRecord, &str) -> bool,
     ) -> BTreeMap<&'a PackageName, &'a PackageRecord> {
         let mut found = BTreeMap::new();
         for path in ships {
             for record in self.before.get(path.as_str()).into_iter().flatten() {
-                let met = record.releases.iter().any(|release| releases.contains(release));
-                if record.name != *name && met && !still(&record.name, path) {
+                if record.name != *name && lets_go(record, path) {
                     found.insert(&record.name, *record);
                 }
             }

@@ -61,6 +61,16 @@ pub fn publish(
         })
     };
 
+    // The highest version of each name that there is.
+    let mut highest: BTreeMap<PackageName, String> = BTreeMap::new();
+    for found in read.iter().flatten() {
+        let version = &found.record.version;
+        let known = highest.entry(found.record.name.clone()).or_insert_with(|| version.clone());
+        if version::compare(known, version).is_some_and(|order| order.is_lt()) {
+            known.clone_from(version);
+        }
+    }
+
     let mut published: Vec<Published> = Vec::new();
     let mut seen: BTreeMap<(PackageName, String, String), &SitePackage> = BTreeMap::new();
     for (package, result) in model.site_packages.iter().zip(read) {
@@ -138,6 +148,19 @@ pub fn publish(
                 .note(format!("this file: SHA-256 {}", record.sha256)),
             );
         }
+        if let Some(known) = overtaken(previous, &record.name, highest.get(&record.name)) {
+            wrong.push(
+                Diagnostic::new(
+                    &rules::site_package_older::RULE,
+                    format!(
+                        "{} {} is older than {known}, which was published: apt does not downgrade",
+                        record.name, record.version
+                    ),
+                )
+                .help(format!("build it again under a higher version, such as {known}+really{}", record.version))
+                .help(format!("or keep {} {known} in packages/ beside it", record.name)),
+            );
+        }
         if let Some(other) = published.iter().find(|other| {
             other.record.filename == record.filename
                 && (&other.record.version, &other.record.architecture) != (&record.version, &record.architecture)
@@ -171,6 +194,12 @@ pub fn publish(
         diagnostics.extend(wrong.into_iter().map(|diagnostic| diagnostic.in_file(&package.path)));
     }
     published
+}
+
+/// The version that was published under the name, if the highest that there is now is lower.
+fn overtaken<'m>(previous: Option<&'m Manifest>, name: &PackageName, now: Option<&String>) -> Option<&'m String> {
+    let known = previous?.highest.get(name)?;
+    version::compare(now?, known)?.is_lt().then_some(known)
 }
 
 /// Reads one package and makes its record.

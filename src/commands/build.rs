@@ -50,6 +50,7 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
             .map_err(fail)?,
     );
     let unchanged = draft.is_unchanged();
+    reporter.diagnostics(&build::dropped_releases(model, repository.head()), &loaded.tree.sources);
 
     let options = check::archive_options(&args.archive_cache, archive::Lists::Refresh);
     let mut not_run = Vec::new();
@@ -178,6 +179,7 @@ pub fn plan(args: &cli::Plan, global: &Global, reporter: &Reporter) -> Outcome {
     let time = args.time.unwrap_or_else(key::now);
     let draft =
         build::draft(Input { model, plans: &plans, previous: head.as_ref(), published: &pool, time }).map_err(fail)?;
+    reporter.diagnostics(&build::dropped_releases(model, head.as_ref()), &loaded.tree.sources);
     for change in draft.changes.iter().filter(|c| c.is_change()) {
         reporter.result(change);
     }

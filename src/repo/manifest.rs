@@ -4,7 +4,7 @@
 use crate::names::{Architecture, Codename, PackageName};
 use crate::plan::PackageKind;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The number of a manifest's format. A reader refuses a higher one.
 pub const FORMAT: u32 = 1;
@@ -36,6 +36,48 @@ pub struct Manifest {
     /// Earlier generations whose directories are kept, sorted by number.
     #[serde(default)]
     pub earlier: Vec<EarlierGeneration>,
+    /// What packages once shipped in place and let go of, with nobody there to take it: sorted. A package that takes it
+    /// up later has to replace them on machines that have not followed.
+    #[serde(default)]
+    pub let_go: Vec<LetGo>,
+}
+
+/// A path that a package shipped in place until it left it, or left altogether.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LetGo {
+    pub path: String,
+    pub package: PackageName,
+    /// The last version that had it.
+    pub version: String,
+}
+
+/// [`Manifest::let_go`] of a generation with these packages that follows `head`.
+pub fn let_go(head: Option<&Manifest>, packages: &[PackageRecord]) -> Vec<LetGo> {
+    let Some(head) = head else { return Vec::new() };
+    let mut ships: BTreeMap<&str, BTreeSet<&PackageName>> = BTreeMap::new();
+    for record in packages {
+        for path in &record.in_place {
+            ships.entry(path).or_default().insert(&record.name);
+        }
+    }
+    let still = |path: &str, name: &PackageName| ships.get(path).is_some_and(|names| names.contains(name));
+    let mut found: BTreeMap<(&str, &PackageName), &str> = BTreeMap::new();
+    for old in head.let_go.iter().filter(|old| !still(&old.path, &old.package)) {
+        found.insert((&old.path, &old.package), &old.version);
+    }
+    // Sorted by version: the last one stays. Who takes it over at once replaces it by relations of its own.
+    for record in &head.packages {
+        for path in record.in_place.iter().filter(|path| !ships.contains_key(path.as_str())) {
+            found.insert((path, &record.name), &record.version);
+        }
+    }
+    let entry = |((path, package), version): ((&str, &PackageName), &str)| LetGo {
+        path: path.to_owned(),
+        package: package.clone(),
+        version: version.to_owned(),
+    };
+    found.into_iter().map(entry).collect()
 }
 
 /// A generation that is no longer current.

@@ -8,7 +8,7 @@ use super::gate::{Gate, GateReport, StagedTree};
 use super::generation::{Generation, SignedSuite};
 use super::index::Indexes;
 use super::manifest::{FORMAT, FileHash, Manifest, PackageRecord};
-use super::{Event, Repository, generation, index, release, repair, store};
+use super::{Event, Repository, generation, index, manifest, release, repair, store};
 use crate::diagnostics::{Diagnostic, rules};
 use crate::names::{Architecture, Codename, PackageName};
 use crate::sign::verify::Gpgv;
@@ -346,6 +346,7 @@ impl Repository<'_> {
         };
         let before = index::Before { forms: &reuse, index: &earlier };
         let indexes = index::make(&packages, &suites, &architectures, before);
+        let let_go = manifest::let_go(head, &packages);
         let mut manifest = Manifest {
             format: FORMAT,
             generation: head.map_or(1, |head| head.generation + 1),
@@ -360,6 +361,7 @@ impl Repository<'_> {
             suites: indexes.suites.clone(),
             retained: Vec::new(),
             earlier: Vec::new(),
+            let_go,
         };
         collect::carry_over(head, &mut manifest);
         (manifest, indexes)

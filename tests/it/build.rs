@@ -8,7 +8,7 @@ use debrole::model::{Fleet, FleetPlaces, Model, Release, SitePackage};
 use debrole::names::{Codename, MachinePath, PackageName, Prefix};
 use debrole::plan::{Claim, ClaimKind, ControlMember, DebContent, Entry, PackageKind, PackagePlan, Variant};
 use debrole::relation::{Relation, RelationField};
-use debrole::repo::manifest::{FORMAT, Manifest, PackageRecord};
+use debrole::repo::manifest::{FORMAT, Manifest, PackageRecord, let_go};
 use debrole::source::{FileId, Span, Spanned};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -134,6 +134,7 @@ impl Repository {
             suites: BTreeMap::new(),
             retained: previous.map_or_else(Vec::new, |manifest| manifest.retained.clone()),
             earlier: Vec::new(),
+            let_go: let_go(previous, &build.records),
         });
         Ok(build)
     }
@@ -850,4 +851,104 @@ fn the_same_bytes_everywhere() {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(text.contains(&format!("digest {here}")), "{threads} threads, umask {umask}: {text}");
     }
+}
+
+/// The .deb of a package as published for a release.
+fn deb<'r>(repository: &'r Repository, name: &str, release: &str) -> &'r [u8] {
+    &repository.pool[&repository.record(name, release).filename]
+}
+
+#[test]
+fn a_path_of_another_role_on_the_earlier_release_is_replaced() {
+    let model = model(BOTH);
+    let unit = |summary: &str| with_file(content(summary), UNIT, "[Service]\n");
+    let a = |deb: DebContent| plan("pg-role-a", PackageKind::Role, &[(&["bookworm"], deb)]);
+    let b = |deb: DebContent| plan("pg-role-b", PackageKind::Role, &[(&["trixie"], deb)]);
+    let mut repository = Repository::default();
+    repository.publish(&model, &[a(unit("A")), b(unit("B"))], NOW).unwrap();
+    assert!(repository.record("pg-role-b", "trixie").control.contains("\nReplaces: pg-role-a\n"));
+    assert!(!repository.record("pg-role-a", "bookworm").control.contains("Replaces"), "nobody goes back");
+    // A new version of the one is none of the other.
+    let build = repository.publish(&model, &[a(unit("A2")), b(unit("B"))], NOW + DAY).unwrap();
+    assert!(!change(&build, "pg-role-b").is_change());
+    if !skip("dpkg", &[Need::Program("dpkg")]) {
+        let dpkg = Dpkg::new();
+        dpkg.run(&["-i"], &[deb(&repository, "pg-role-a", "bookworm")]).unwrap();
+        dpkg.run(&["-i"], &[deb(&repository, "pg-role-b", "trixie")]).unwrap();
+        assert_eq!(dpkg.owner(UNIT), "pg-role-b");
+    }
+
+    // The path moves from the one to the other, and to the later release, in one build.
+    let mut repository = Repository::default();
+    repository.publish(&model, &[a(unit("A")), b(content("B"))], NOW).unwrap();
+    let moved = [a(content("A")), b(unit("B"))];
+    repository.publish(&model, &moved, NOW + DAY).unwrap();
+    let control = &repository.record("pg-role-b", "trixie").control;
+    assert!(control.contains("\nReplaces: pg-role-a (<< 20261123.1)\n"), "{control}");
+    let build = repository.publish(&model, &moved, NOW + 2 * DAY).unwrap();
+    assert!(build.changes.iter().all(|change| !change.is_change()));
+}
+
+#[test]
+fn a_path_that_was_let_go_of_earlier_is_replaced() {
+    let site = with_site(&[("tools.deb", tools("1.0", "amd64", "1"))]);
+    let model = model(BOTH);
+    let tool = "/usr/lib/systemd/system/tool.service";
+    let unit = |name: &str, path: &str| role(name, with_file(content(name), path, "[Service]\n"));
+    let mut repository = Repository::default();
+    repository.publish(&site, &[unit("pg-role-a", UNIT)], NOW).unwrap();
+    let old = [deb(&repository, "example-tools", "trixie").to_vec(), deb(&repository, "pg-role-a", "trixie").to_vec()];
+    // Both leave; others come for their paths when that is past.
+    repository.publish(&model, &[role("pg-role-a", content("A"))], NOW + DAY).unwrap();
+    repository.publish(&model, &[role("pg-role-a", content("A"))], NOW + 2 * DAY).unwrap();
+    let taken = [role("pg-role-a", content("A")), unit("pg-role-b", tool), unit("pg-role-c", UNIT)];
+    repository.publish(&model, &taken, NOW + 3 * DAY).unwrap();
+    for (name, relation) in [("pg-role-b", "example-tools (<= 1.0)"), ("pg-role-c", "pg-role-a (<= 20261122.1)")] {
+        let control = &repository.record(name, "trixie").control;
+        assert!(control.contains(&format!("\nBreaks: {relation}\nReplaces: {relation}\n")), "{control}");
+    }
+    let build = repository.publish(&model, &taken, NOW + 4 * DAY).unwrap();
+    assert!(build.changes.iter().all(|change| !change.is_change()));
+    if !skip("dpkg", &[Need::Program("dpkg")]) {
+        let dpkg = Dpkg::new();
+        dpkg.run(&["-i", "--force-architecture"], &[&old[0], &old[1]]).unwrap();
+        let new = ["pg-role-b", "pg-role-c", "pg-role-a"].map(|name| deb(&repository, name, "trixie"));
+        dpkg.run(&["--unpack"], &new).unwrap();
+        // What apt does with a package that is broken and has no successor.
+        dpkg.run(&["--purge", "example-tools"], &[]).unwrap();
+        dpkg.run(&["--configure", "-a"], &[]).unwrap();
+        assert_eq!((dpkg.owner(tool), dpkg.owner(UNIT)), ("pg-role-b".into(), "pg-role-c".into()));
+    }
+
+    // In the same build as the site's package leaves.
+    let mut repository = Repository::default();
+    repository.publish(&site, &[], NOW).unwrap();
+    repository.publish(&model, &[unit("pg-role-b", tool)], NOW + DAY).unwrap();
+    let control = &repository.record("pg-role-b", "trixie").control;
+    assert!(control.contains("\nReplaces: example-tools (<= 1.0)\n"), "{control}");
+}
+
+#[test]
+fn a_site_package_never_goes_back() {
+    let both = [("a.deb", tools("1.0", "amd64", "1")), ("b.deb", tools("2.0", "amd64", "2"))];
+    let mut repository = Repository::default();
+    repository.publish(&with_site(&both), &[], NOW).unwrap();
+    let older = with_site(&both[..1]);
+    assert_eq!(refused(&mut repository, &older, &[], NOW), ["site-package-older"]);
+    repository.publish(&with_site(&both[1..]), &[], NOW).unwrap();
+    // Nor after it had left.
+    repository.publish(&model(BOTH), &[], NOW).unwrap();
+    assert_eq!(refused(&mut repository, &older, &[], NOW), ["site-package-older"]);
+    repository.publish(&with_site(&[("c.deb", tools("2.0+really1.0", "amd64", "1"))]), &[], NOW).unwrap();
+}
+
+#[test]
+fn a_release_that_is_dropped_is_told_once() {
+    let mut repository = Repository::default();
+    repository.publish(&model(BOTH), &[role("pg-role-a", content("A"))], NOW).unwrap();
+    let suites = &mut repository.manifest.as_mut().unwrap().suites;
+    suites.extend(ALL.iter().map(|name| (Codename::parse(name).unwrap(), BTreeMap::new())));
+    let told = |model: &Model| codes(Err(build::dropped_releases(model, repository.manifest.as_ref())));
+    assert_eq!(told(&model(&BOTH[1..])), ["release-dropped"]);
+    assert_eq!(told(&model(BOTH)), [""; 0]);
 }

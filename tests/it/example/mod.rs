@@ -5,4 +5,5 @@ mod changes;
 mod compiled;
 mod control;
 mod fleet;
+mod life;
 mod refresh;

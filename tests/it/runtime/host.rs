@@ -155,3 +155,46 @@ fn a_host_bound_role_waits_with_its_services() {
     host.assert_settled();
     assert_eq!(host.calls(), [""; 0]);
 }
+
+#[test]
+fn a_role_and_its_host_are_one_transaction() {
+    if skip("dpkg", &[Need::Trees]) {
+        return;
+    }
+    let host = named("m1.example.org");
+    host.pretend_systemd();
+    host.ok("touch /root/active/app.service");
+    // The validator of the role is content only if both parts are of one version.
+    let web = |version: &str| {
+        role("web", &format!("2026010{version}.1"))
+            .file("/etc/app/common", &format!("{version}\n"))
+            .file("/etc/app/address", &format!("{version}\n"))
+            .line("validate /etc/app/common cmp /etc/app/common /etc/app/address")
+            .line("reload /etc/app/address app.service")
+            .line("reload /etc/app/common app.service")
+            .make(&host)
+    };
+    let own = |version: &str| {
+        host_package("m1.example.org", &format!("2026010{version}.1"))
+            .file_as("/etc/app/address", "0600 root root", &format!("{version}\n"))
+            .make(&host)
+    };
+    let both = || host.ok("cat /etc/app/common /etc/app/address; stat -c %a /etc/app/address");
+    host.dpkg("-i", &[&web("1"), &own("1")]);
+    assert_eq!((both().as_str(), host.calls()), ("1\n1\n600\n", vec!["reload app.service".to_owned()]));
+    // In either order within one run of dpkg, which configures one before the other.
+    host.dpkg("-i", &[&own("2"), &web("2")]);
+    assert_eq!((both().as_str(), host.calls()), ("2\n2\n600\n", vec!["reload app.service".to_owned()]));
+    host.dpkg("-i", &[&web("3"), &own("3")]);
+    assert_eq!((both().as_str(), host.calls()), ("3\n3\n600\n", vec!["reload app.service".to_owned()]));
+    // One alone would not do: nothing of it takes effect until the other is there.
+    host.dpkg("-i", &[&web("4")]);
+    assert_eq!((both().as_str(), host.calls()), ("3\n3\n600\n", vec![]));
+    assert!(host.mark("pg-role-web").starts_with("validate: "), "{}", host.mark("pg-role-web"));
+    host.dpkg("-i", &[&own("4")]);
+    assert_eq!((both().as_str(), host.calls()), ("4\n4\n600\n", vec!["reload app.service".to_owned()]));
+    host.assert_settled();
+    // Both go in one run.
+    host.dpkg("-P", &["pg-role-web", "pg-host-m1.example.org"]);
+    assert!(!host.tree.exists("/etc/app"));
+}

@@ -1,0 +1,125 @@
+//! What happens to machines over the years.
+
+use super::fleet::{Fleet, Runs};
+use crate::machine::{Need, Release, Services, skip};
+
+/// A role whose file differs from machine to machine.
+const BOUND: &str = "summary = \"Bound\"\n[[file]]\npath = \"/etc/bound\"\ncontent = \"{{ host.fqdn }} {{ host.colour }}\\n\"\ntemplate = true\n";
+
+#[test]
+fn a_renamed_machine_becomes_another_one() {
+    if skip("a renamed machine", &[Need::Trees]) {
+        return;
+    }
+    for release in Release::ALL {
+        let fleet = Fleet::example();
+        fleet.write("roles/bound.toml", BOUND);
+        for (name, colour) in [("one", "red"), ("two", "blue")] {
+            fleet.write(
+                &format!("hosts/{name}.example.org.toml"),
+                &format!(
+                    "roles = [\"bound\"]\nrelease = \"{}\"\n[values]\ncolour = \"{colour}\"\n",
+                    release.codename()
+                ),
+            );
+        }
+        let fleet = fleet.serve();
+        let machine = fleet.machine_tree(release, "one.example.org");
+        machine.services(Services::Denied);
+        fleet.join(&machine, &machine);
+        // The role alone: nothing of it is guessed, and it says what to install.
+        machine.apt("install pg-role-bound");
+        assert!(!machine.exists("/etc/bound"));
+        let wanted = "mark (since ";
+        let status = machine.run("pg-runtime status").stdout;
+        assert!(status.contains(wanted) && status.contains("apt-get install pg-host-one.example.org"), "{status}");
+        machine.apt("install pg-host-one.example.org");
+        machine.no_marks();
+        assert_eq!(machine.read("/etc/bound"), "one.example.org red\n");
+        // Another machine's package takes the place of this one's: apt asks, and nothing of it is applied.
+        let other = machine.run("apt-get -y -q=0 install pg-host-two.example.org");
+        assert!(other.succeeded(), "{}", other.all());
+        assert!(machine.version("pg-host-one.example.org").is_none(), "a machine has one of them");
+        assert!(!machine.exists("/etc/bound"));
+        assert!(machine.run("pg-runtime status").stdout.contains("the package is for two.example.org: nothing of it is applied"));
+        machine.apt("install pg-host-one.example.org");
+        machine.no_marks();
+        assert_eq!(machine.read("/etc/bound"), "one.example.org red\n");
+
+        // Renamed: it stays as it was, and says so, until it gets the package of its new name.
+        machine.name("two.example.org", &[("192.0.2.1", "apt.example.org")]);
+        assert_eq!(machine.run("pg-runtime apply").status, 1);
+        assert_eq!(machine.read("/etc/bound"), "one.example.org red\n");
+        machine.apt("install pg-host-two.example.org");
+        machine.no_marks();
+        assert_eq!(machine.read("/etc/bound"), "two.example.org blue\n");
+        machine.run("pg-runtime verify").ok("verify");
+        machine.apt("purge 'pg-*'");
+        assert!(!machine.exists("/etc/bound") && !machine.exists("/var/lib/pg"));
+    }
+}
+
+#[test]
+fn a_machine_that_slept_through_ten_versions_wakes_up_and_leaves() {
+    if skip("a machine that slept", &[Need::Trees]) {
+        return;
+    }
+    for release in Release::ALL {
+        let mut fleet = Fleet::example();
+        let file = |n: u32| format!("[[file]]\npath = \"/etc/roles/{n}\"\ncontent = \"{n}\\n\"\n");
+        fleet.write("roles/moving.toml", &format!("summary = \"Moves\"\n{}", file(0)));
+        fleet.write("roles/short.toml", "summary = \"Not for long\"\n[[file]]\npath = \"/etc/short\"\ncontent = \"s\\n\"\n");
+        fleet = fleet.serve();
+        let machine = fleet.machine_tree(release, "machine.example.org");
+        machine.services(Services::Denied);
+        machine.write("/etc/short", "before\n");
+        let before = machine.ok(LIST);
+        fleet.join(&machine, &machine);
+        machine.apt("install pg-role-moving pg-role-short");
+        let slept = machine.version("pg-role-moving").expect("installed");
+
+        // Ten versions: files come and go, a role goes and another one takes its file over, the repository moves on.
+        for n in 1..=10 {
+            fleet.write("roles/moving.toml", &format!("summary = \"Moves\"\n{}{}", file(n), file(n + 100)));
+            if n == 3 {
+                fleet.remove("roles/short.toml");
+            }
+            if n == 5 {
+                fleet.write("roles/heir.toml", "summary = \"Heir\"\n[[file]]\npath = \"/etc/short\"\ncontent = \"h\\n\"\n");
+            }
+            if n == 6 {
+                fleet.write(
+                    "roles/moving.toml",
+                    &format!("summary = \"Moves\"\nincludes = [\"heir\"]\n{}", file(6)),
+                );
+            }
+            if n > 6 {
+                fleet.write(
+                    "roles/moving.toml",
+                    &format!("summary = \"Moves\"\nincludes = [\"heir\"]\n{}{}", file(n), file(n + 100)),
+                );
+            }
+            fleet.publish();
+        }
+        machine.ok("pg-runtime refresh");
+        machine.no_marks();
+        assert_ne!(machine.version("pg-role-moving").expect("installed"), slept);
+        assert_eq!(machine.ok("cat /etc/roles/*; cat /etc/short"), "10\n110\nh\n");
+        assert!(machine.ok("dpkg -L pg-role-short").lines().all(|l| !l.starts_with("/usr/share/pg")), "a tombstone");
+        machine.run("pg-runtime verify").ok("verify");
+        let said = machine.ok("pg-runtime refresh");
+        assert_eq!(said, "pg-runtime: nothing to do\n");
+
+        // And out, everything of ours at once, as the README says.
+        machine.apt("purge 'pg-*'");
+        machine.apt("autoremove --purge");
+        assert_eq!(machine.read("/etc/short"), "before\n");
+        assert_eq!(machine.ok(LIST), before, "nothing is left");
+        machine.apt("update");
+    }
+}
+
+/// What is on a machine, but for what dpkg and apt remember.
+const LIST: &str = "find / -xdev \\( -path /proc -o -path /run -o -path /var/log -o -path /var/lib/dpkg -o -path /var/lib/apt \
+                    -o -path /var/cache -o -path /mnt -o -path /tmp -o -path /var/tmp -o -path /dev -o -path /sys \\) -prune -o \
+                    -print | sort; ls /var/cache";

@@ -43,6 +43,8 @@ pub struct Fleet {
     pub releases: Vec<Release>,
     /// How long after its signature a Release file is valid, in seconds.
     pub valid_for: u64,
+    /// Packages of the site's own that may take the place of Debian's.
+    pub pin_allow: Vec<Spanned<PackageName>>,
     /// How often machines ask for what is new.
     pub refresh: Refresh,
     /// Full fingerprint of the archive's primary key, upper case hex, where the tree pins one.

@@ -6,6 +6,7 @@
 //! removal takes them away. apt reads through symlinks (tests/it/lower.rs has the real one do it).
 
 use crate::deb;
+use crate::diagnostics::{Diagnostic, rules};
 use crate::model::{Model, Release};
 use crate::names::{MachinePath, PackageName};
 use crate::plan::{Claim, ClaimKind, DebContent, Entry, PackageKind, PackagePlan};
@@ -84,9 +85,10 @@ fn sources(model: &Model, release: &Release, key: &str) -> String {
     text
 }
 
-/// apt_preferences(5): of our origin the packages that we know are like Debian's own (500); any other is installed
-/// only where there is no version of that package at all (1). So an `nginx` in our archive, whatever its version,
-/// never replaces Debian's, unless the tree holds it in packages/.
+/// apt_preferences(5). Of our origin, what we generate is like Debian's own (500). So is what the tree allows to take
+/// the place of a package of Debian; other packages of the site's own come a hair behind (499): apt upgrades them as
+/// usual, but where Debian has one of that name, in whatever version, it is the candidate. Anything else (there should
+/// be nothing) is installed only where there is no version of that package at all (1).
 fn preferences(model: &Model, site: &BTreeSet<PackageName>) -> String {
     let fleet = &model.fleet;
     let prefix = &fleet.prefix;
@@ -99,22 +101,44 @@ fn preferences(model: &Model, site: &BTreeSet<PackageName>) -> String {
         format!("{prefix}-role-*"),
         format!("{prefix}-host-*"),
     ];
-    let names: Vec<String> = own.into_iter().chain(site.iter().map(|name| name.to_string())).collect();
+    let allowed = |name: &&PackageName| fleet.pin_allow.iter().any(|allowed| allowed.value == **name);
+    let (allowed, behind): (Vec<_>, Vec<_>) = site.iter().partition(allowed);
+    let first = own.into_iter().chain(allowed.into_iter().map(|name| name.to_string()));
+    let behind = behind.into_iter().map(|name| name.to_string()).collect::<Vec<_>>().join(" ");
     let origin = pattern(&fleet.origin);
-    format!(
-        "\
-Explanation: The packages that this archive is for.
-Package: {}
-Pin: release o={origin}
-Pin-Priority: 500
+    let stanza = |why: &str, names: &str, priority: u32| {
+        format!("Explanation: {why}\nPackage: {names}\nPin: release o={origin}\nPin-Priority: {priority}\n")
+    };
+    let mut stanzas = vec![stanza("The packages that this archive is for.", &first.collect::<Vec<_>>().join(" "), 500)];
+    if !behind.is_empty() {
+        stanzas.push(stanza("The site's own packages, unless Debian has one of that name.", &behind, 499));
+    }
+    stanzas.push(stanza("Anything else in it must not replace a package of Debian.", "*", 1));
+    stanzas.join("\n")
+}
 
-Explanation: Anything else in it must not replace a package of Debian.
-Package: *
-Pin: release o={origin}
-Pin-Priority: 1
-",
-        names.join(" ")
-    )
+/// Allowed names that no package in packages/ has.
+pub fn check(model: &Model) -> Vec<Diagnostic> {
+    let allow = &model.fleet.pin_allow;
+    if allow.is_empty() {
+        return Vec::new();
+    }
+    let site = site_names(model);
+    let missing = allow.iter().filter(|name| !site.contains(&name.value));
+    missing
+        .map(|name| {
+            let near = crate::near::nearest(name.value.as_str(), site.iter().map(|name| name.as_str()));
+            Diagnostic::new(
+                &rules::pin_without_package::RULE,
+                format!("there is no package {} in packages/", name.value),
+            )
+            .at(name.span, "")
+            .help(match near {
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None => "remove the name, or put the package's .deb into packages/".to_owned(),
+            })
+        })
+        .collect()
 }
 
 /// An origin that matches itself alone: apt reads `*`, `?` and `[` in it as a pattern (glob(7)).

@@ -44,6 +44,7 @@ pub fn lower(model: &Model, keyring: &Keyring) -> (Vec<PackagePlan>, Vec<Diagnos
     let lowered: Vec<_> = roles.par_iter().map(|role| role::lower(model, &engine, role)).collect();
     let mut plans = vec![(runtime::lower(model), Party::Every), (keyring::lower(model, keyring), Party::Every)];
     plans.extend(access::lower(model).into_iter().map(|plan| (plan, Party::Every)));
+    diagnostics.extend(keyring::check(model));
     let mut lowered_roles = BTreeMap::new();
     for (role, lowered) in roles.iter().zip(lowered) {
         if let Some(mut lowered) = lowered {

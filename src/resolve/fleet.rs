@@ -1,5 +1,6 @@
 //! debrole.toml → [`Fleet`].
 
+use super::relations;
 use super::text::{duplicates, one_line};
 use super::values;
 use crate::diagnostics::{Diagnostic, rules};
@@ -103,6 +104,10 @@ pub fn resolve(ast: &ast::Debrole, out: &mut Vec<Diagnostic>) -> Resolved {
         None => Some(10 * DAY),
         Some(text) => duration(text, &[('h', HOUR), ('d', DAY), ('w', 7 * DAY)], DAY..=90 * DAY, "10d", out),
     };
+    let pin_allow = ast.pin.as_ref().and_then(|schema::One(pin)| pin.allow.as_ref()).map(|list| {
+        duplicates(list, "the package", out);
+        list.value.iter().filter_map(|text| relations::package_name(text, out)).collect()
+    });
     let refresh = refresh(ast.refresh.as_ref().map(|schema::One(refresh)| refresh), out);
     let key = fleet.key.as_ref().map(|text| fingerprint(text, out));
     let uids = fleet.uids.as_ref().and_then(|text| band(text, out)).unwrap_or(UIDS);
@@ -120,6 +125,7 @@ pub fn resolve(ast: &ast::Debrole, out: &mut Vec<Diagnostic>) -> Resolved {
             architectures: architectures?,
             releases,
             valid_for: valid_for?,
+            pin_allow: pin_allow.unwrap_or_default(),
             refresh: refresh?,
             key: match key {
                 Some(found) => Some(found?),

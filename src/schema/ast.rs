@@ -19,6 +19,8 @@ schema! {
         release: Named<Release> { required: true },
         /// How soon machines have what is published.
         refresh: One<Refresh>,
+        /// Which packages of the site's own may take the place of Debian's.
+        pin: One<Pin>,
         /// What happens on machines that are no longer as their packages say.
         drift: One<Drift>,
         /// Values that templates of every role and host read as `fleet.NAME`. Strings, numbers, booleans, lists and
@@ -114,6 +116,14 @@ schema! {
         copies: Number { default: "10", example: "3", range: Some((1, 1000)) },
         /// For how many days it keeps them.
         copy_days: Number { default: "180", example: "30", range: Some((1, 3650)) },
+    }
+
+    /// Which packages of the site's own may take the place of Debian's. On machines, apt takes the fleet's generated
+    /// packages from its archive, and those in `packages/` as long as Debian has none of that name: Debian's wins, in
+    /// whatever version. Here are the exceptions.
+    table Pin("[pin]") {
+        /// Names of packages in `packages/` that replace Debian's where their version is higher.
+        allow: Texts { default: "[]", example: "[\"nginx\"]", source: "apt_preferences(5)" },
     }
 
     /// One Debian release.

@@ -211,6 +211,7 @@ impl Tree {
                 architectures: BTreeSet::from([Architecture::parse("amd64").unwrap()]),
                 releases: releases.iter().enumerate().map(release).collect(),
                 valid_for: 864_000,
+                pin_allow: Vec::new(),
                 refresh: Default::default(),
                 drift: Default::default(),
                 uids: (2000, 59_999),

@@ -42,6 +42,7 @@ pub fn model(releases: &[(&str, u32)]) -> Model {
                 })
                 .collect(),
             valid_for: 864_000,
+            pin_allow: Vec::new(),
             refresh: Default::default(),
             drift: Default::default(),
             uids: (2000, 59_999),

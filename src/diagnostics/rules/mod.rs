@@ -139,6 +139,7 @@ rules! {
     path_characters,
     path_claimed_twice,
     path_not_normal,
+    pin_without_package,
     prefix_changed,
     private_key,
     provides_needs_equals,

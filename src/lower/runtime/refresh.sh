@@ -148,7 +148,7 @@ refresh_view() {
 refresh_preferences() {
     {
         if [ "$scope" = keyring ]; then
-            pin "@PREFIX@-archive-keyring @PREFIX@-access-*" "release o=$origin" 500
+            pin "@PREFIX@-archive-keyring @PREFIX@-access @PREFIX@-access-* @PREFIX@-known-hosts" "release o=$origin" 500
             pin "/./" "release o=$origin" 50
         fi
         pin '*' "release o=$origin" 1

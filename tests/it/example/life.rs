@@ -41,7 +41,12 @@ fn a_renamed_machine_becomes_another_one() {
         assert!(other.succeeded(), "{}", other.all());
         assert!(machine.version("pg-host-one.example.org").is_none(), "a machine has one of them");
         assert!(!machine.exists("/etc/bound"));
-        assert!(machine.run("pg-runtime status").stdout.contains("the package is for two.example.org: nothing of it is applied"));
+        assert!(
+            machine
+                .run("pg-runtime status")
+                .stdout
+                .contains("the package is for two.example.org: nothing of it is applied")
+        );
         machine.apt("install pg-host-one.example.org");
         machine.no_marks();
         assert_eq!(machine.read("/etc/bound"), "one.example.org red\n");
@@ -68,7 +73,10 @@ fn a_machine_that_slept_through_ten_versions_wakes_up_and_leaves() {
         let mut fleet = Fleet::example();
         let file = |n: u32| format!("[[file]]\npath = \"/etc/roles/{n}\"\ncontent = \"{n}\\n\"\n");
         fleet.write("roles/moving.toml", &format!("summary = \"Moves\"\n{}", file(0)));
-        fleet.write("roles/short.toml", "summary = \"Not for long\"\n[[file]]\npath = \"/etc/short\"\ncontent = \"s\\n\"\n");
+        fleet.write(
+            "roles/short.toml",
+            "summary = \"Not for long\"\n[[file]]\npath = \"/etc/short\"\ncontent = \"s\\n\"\n",
+        );
         fleet = fleet.serve();
         let machine = fleet.machine_tree(release, "machine.example.org");
         machine.services(Services::Denied);
@@ -85,13 +93,13 @@ fn a_machine_that_slept_through_ten_versions_wakes_up_and_leaves() {
                 fleet.remove("roles/short.toml");
             }
             if n == 5 {
-                fleet.write("roles/heir.toml", "summary = \"Heir\"\n[[file]]\npath = \"/etc/short\"\ncontent = \"h\\n\"\n");
+                fleet.write(
+                    "roles/heir.toml",
+                    "summary = \"Heir\"\n[[file]]\npath = \"/etc/short\"\ncontent = \"h\\n\"\n",
+                );
             }
             if n == 6 {
-                fleet.write(
-                    "roles/moving.toml",
-                    &format!("summary = \"Moves\"\nincludes = [\"heir\"]\n{}", file(6)),
-                );
+                fleet.write("roles/moving.toml", &format!("summary = \"Moves\"\nincludes = [\"heir\"]\n{}", file(6)));
             }
             if n > 6 {
                 fleet.write(

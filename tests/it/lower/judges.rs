@@ -95,7 +95,14 @@ fn apt_takes_from_our_archive_only_what_is_ours() {
     // An origin that apt would read as a pattern must match itself alone.
     for origin in ["Example Project", "Example [1] *"] {
         let tree = DEBROLE.replace("origin = \"Example Project\"", &format!("origin = \"{origin}\""));
-        let lowered = lower(&[("debrole.toml", &tree), ("roles/base.toml", BASE)]).right();
+        let fleet = tempfile::tempdir().unwrap();
+        std::fs::write(fleet.path().join("debrole.toml"), tree + "[pin]\nallow = [\"forked\"]\n").unwrap();
+        std::fs::create_dir(fleet.path().join("packages")).unwrap();
+        // Debian has packages of these names, too, but for the first.
+        for name in ["site-tool", "taken", "forked"] {
+            std::fs::write(fleet.path().join(format!("packages/{name}_9_all.deb")), deb(name, "9", &[])).unwrap();
+        }
+        let lowered = lower_directory(fleet.path()).right();
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path();
         let lists = root.join("lists");
@@ -119,8 +126,24 @@ fn apt_takes_from_our_archive_only_what_is_ours() {
             )
         };
         let archives = [
-            ("ours", origin, [("pg-role-base", "1"), ("nginx", "99"), ("new-here", "1")].as_slice()),
-            ("debian", "Debian", [("nginx", "1.22"), ("pg-role-base", "0.5")].as_slice()),
+            (
+                "ours",
+                origin,
+                [
+                    ("pg-role-base", "1"),
+                    ("nginx", "99"),
+                    ("new-here", "1"),
+                    ("site-tool", "9"),
+                    ("taken", "9"),
+                    ("forked", "9"),
+                ]
+                .as_slice(),
+            ),
+            (
+                "debian",
+                "Debian",
+                [("nginx", "1.22"), ("pg-role-base", "0.5"), ("taken", "2"), ("forked", "2")].as_slice(),
+            ),
             ("like", "Example 1 x", [("nginx", "1.23")].as_slice()),
         ];
         for (host, origin, packages) in archives {
@@ -133,7 +156,7 @@ fn apt_takes_from_our_archive_only_what_is_ours() {
         }
         let root = root.display();
         let output = Command::new("apt-cache")
-            .args(["policy", "pg-role-base", "nginx", "new-here"])
+            .args(["policy", "pg-role-base", "nginx", "new-here", "site-tool", "taken", "forked"])
             .args([
                 "-q=0",
                 "-o",
@@ -156,7 +179,7 @@ fn apt_takes_from_our_archive_only_what_is_ours() {
             .unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         let candidates: Vec<_> = said.lines().filter_map(|line| line.trim().strip_prefix("Candidate: ")).collect();
-        assert_eq!(candidates, ["1", "1.23", "1"], "{said}{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(candidates, ["1", "1.23", "1", "9", "2", "9"], "{said}{}", String::from_utf8_lossy(&output.stderr));
         assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
         assert!(said.contains("99 1\n") && said.contains("  1 500\n"), "{said}");
     }

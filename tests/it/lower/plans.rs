@@ -135,7 +135,17 @@ fn the_sites_own_packages_may_be_installed_from_our_archive() {
     std::fs::write(root.join("packages/site-tool_1_all.deb"), super::judges::deb("site-tool", "1", &[])).unwrap();
     let lowered = lower_directory(root).right();
     let preferences = text(lowered.deb("pg-archive-keyring", "bookworm"), "/usr/share/pg/pg.pref");
-    assert!(preferences.contains("pg-host-* site-tool\n"), "{preferences}");
+    let stanza = |priority: u32| {
+        let stanza = preferences.split("\n\n").find(|s| s.trim_end().ends_with(&format!("Pin-Priority: {priority}")));
+        stanza.and_then(|s| s.lines().find_map(|line| line.strip_prefix("Package: "))).unwrap_or_default().to_owned()
+    };
+    assert_eq!(stanza(499), "site-tool", "{preferences}");
+    assert!(!stanza(500).contains("site-tool"), "{preferences}");
+    // The tree lets it replace Debian's.
+    std::fs::write(root.join("debrole.toml"), DEBROLE.to_owned() + "[pin]\nallow = [\"site-tool\"]\n").unwrap();
+    let lowered = lower_directory(root).right();
+    let preferences = text(lowered.deb("pg-archive-keyring", "bookworm"), "/usr/share/pg/pg.pref");
+    assert!(preferences.contains("pg-host-* site-tool\n") && !preferences.contains("499"), "{preferences}");
 }
 
 #[test]

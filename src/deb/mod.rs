@@ -142,6 +142,7 @@ impl Package<'_> {
         );
         let mut control = control;
         control.truncate(control.trim_end_matches('\n').len());
+        control.shrink_to_fit();
         Ok(Deb { sha256: sha256(&bytes), bytes, control })
     }
 

@@ -159,7 +159,10 @@ impl Variants {
     pub fn add(&mut self, release: &Codename, deb: DebContent, claims: Vec<Claim>) {
         match self.variants.iter_mut().find(|variant| variant.deb == deb) {
             Some(variant) => variant.releases.push(release.clone()),
-            None => self.variants.push(Variant { releases: vec![release.clone()], deb }),
+            None => {
+                self.variants.reserve_exact(1);
+                self.variants.push(Variant { releases: vec![release.clone()], deb });
+            }
         }
         for claim in claims {
             let place = *self.places.entry((claim.path.clone(), claim.span)).or_insert(self.claims.len());

@@ -109,7 +109,7 @@ pub fn parse(text: &str, field: RelationField) -> Result<Relation, Vec<RelationE
             format!("write {}", parts.join(", ")),
         )]);
     }
-    let mut possibilities = Vec::new();
+    let mut possibilities = Vec::with_capacity(text.matches('|').count() + 1);
     let mut offset = 0;
     for (i, part) in text.split('|').enumerate() {
         if i == 1 && !field.allows_alternatives() {

@@ -68,6 +68,8 @@ pub fn resolve(ast: &ast::Content, site: &mut Site<'_>, out: &mut Vec<Diagnostic
     content.setup = ast.setup.as_ref().and_then(|text| script(text, "`setup`", out));
     content.teardown = ast.teardown.as_ref().and_then(|text| script(text, "`teardown`", out));
     twice(&content, out);
+    content.files.shrink_to_fit();
+    content.services.shrink_to_fit();
     content
 }
 

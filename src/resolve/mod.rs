@@ -82,11 +82,13 @@ pub fn resolve(tree: &mut Tree) -> (Option<Model>, Vec<Diagnostic>) {
         ),
     };
 
+    let releases = roles.iter().filter_map(|(name, (_, ast))| Some((*name, ast.releases.as_ref()?.span))).collect();
+    // (What is resolved is no longer needed as it was written: ten thousand roles take room.)
     let resolved: Vec<_> = roles
-        .par_iter()
+        .into_par_iter()
         .map(|(name, (definition, ast))| {
             let mut errors = Vec::new();
-            let role = role::resolve(name, definition, ast, &facts, &tree.sources, &mut errors);
+            let role = role::resolve(name, definition, &ast, &facts, &tree.sources, &mut errors);
             (role, errors)
         })
         .collect();
@@ -98,10 +100,10 @@ pub fn resolve(tree: &mut Tree) -> (Option<Model>, Vec<Diagnostic>) {
         }
     }
     let resolved: Vec<_> = hosts
-        .par_iter()
+        .into_par_iter()
         .map(|(name, (definition, ast))| {
             let mut errors = Vec::new();
-            let host = host::resolve(name, definition, ast, &facts, &tree.sources, &mut errors);
+            let host = host::resolve(name, definition, &ast, &facts, &tree.sources, &mut errors);
             (host, errors)
         })
         .collect();
@@ -112,7 +114,6 @@ pub fn resolve(tree: &mut Tree) -> (Option<Model>, Vec<Diagnostic>) {
             model_hosts.insert(host.name.value.clone(), host);
         }
     }
-    let releases = roles.iter().filter_map(|(name, (_, ast))| Some((*name, ast.releases.as_ref()?.span))).collect();
     graph::check(&model_roles, &model_hosts, &releases, &facts, &mut out);
     host::addresses(&model_hosts, &mut out);
     let ledger = ledger::resolve(ledger.as_ref(), &mut out);

@@ -48,7 +48,7 @@ pub fn resolve(content: &ast::Content, site: &Site<'_>, out: &mut Vec<Diagnostic
     let mut map = Relations::new();
     for name in RelationField::ALL {
         let Some(list) = field(content, name) else { continue };
-        let mut relations: Vec<Spanned<Relation>> = Vec::new();
+        let mut relations: Vec<Spanned<Relation>> = Vec::with_capacity(list.value.len());
         let mut seen: BTreeMap<Relation, Span> = BTreeMap::new();
         for text in &list.value {
             match relation::parse(&text.value, name) {

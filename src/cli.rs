@@ -61,8 +61,10 @@ pub enum Command {
     Build(Build),
     /// Show what `build` would change, package by package
     Plan(Plan),
-    /// Show what a role or a host compiles to
+    /// Show what a role or a host compiles to, or what a person may do where
     Show(Show),
+    /// Show who may do what on which machine, by which group and role
+    Access(Access),
     /// Explain a diagnostic's code
     Explain(Explain),
     /// Serve the repository over HTTP
@@ -149,7 +151,7 @@ pub struct Plan {
 
 #[derive(Debug, Args)]
 pub struct Show {
-    /// A role (`web`), a host (`web1.example.org`) or a package (`pg-role-web`)
+    /// A role (`web`), a host (`web1.example.org`), a person (`alice`), a group (`webteam`) or a package (`pg-role-web`)
     pub name: String,
     /// For this release only
     #[arg(long)]
@@ -157,6 +159,28 @@ pub struct Show {
     /// Print one file as it would be on a machine, by its path
     #[arg(long, value_name = "PATH")]
     pub file: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Access {
+    /// Of this person only
+    #[arg(long)]
+    pub user: Option<String>,
+    /// On this machine only, by its fully qualified domain name
+    #[arg(long)]
+    pub host: Option<String>,
+    /// By this group only
+    #[arg(long)]
+    pub group: Option<String>,
+    /// A list for people or a table for spreadsheets (RFC 4180)
+    #[arg(long, value_enum, default_value_t = AccessFormat::Text, value_name = "FORMAT")]
+    pub output: AccessFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AccessFormat {
+    Text,
+    Csv,
 }
 
 #[derive(Debug, Args)]

@@ -35,4 +35,5 @@ pub mod serve;
 pub mod sign;
 pub mod source;
 pub mod ssh_key;
+pub mod sudoers;
 pub mod tree;

@@ -4,6 +4,7 @@
 use super::format::{Grants, Members};
 use crate::names::{Codename, GroupName, PackageName, Prefix, UserName};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// What the packages of one generation say.
 #[derive(Debug, Clone, Default)]
@@ -137,6 +138,66 @@ pub enum Changed {
     Key(String),
     /// The last day of the account; None: no last day.
     Expiry(Option<jiff::civil::Date>),
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let What::Sudo(rule) = self else { return f.write_str("login") };
+        let (users, mut commands) = match rule.strip_prefix("ALL=(").and_then(|rest| rest.split_once(") ")) {
+            Some(parts) => parts,
+            None => return write!(f, "sudo {rule}"),
+        };
+        write!(f, "sudo as {users}")?;
+        for (tag, text) in
+            [("PASSWD: ", " with a password"), ("NOPASSWD: ", ""), ("NOEXEC: ", " without starting others")]
+        {
+            if let Some(rest) = commands.strip_prefix(tag) {
+                f.write_str(text)?;
+                commands = rest;
+            }
+        }
+        write!(f, ": {commands}")
+    }
+}
+
+/// The most places that a line names before it says how many more there are.
+const NAMED: usize = 12;
+
+/// `+ bob: login on web1.example.org, web2.example.org (webteam)`
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: ", if self.gained { '+' } else { '-' }, self.user)?;
+        match &self.what {
+            Changed::Right { what, places, groups } => {
+                let mut names: Vec<String> = places.iter().map(place_name).collect();
+                let more = names.len().saturating_sub(NAMED);
+                names.truncate(NAMED);
+                let groups: Vec<&str> = groups.iter().map(|group| group.as_str()).collect();
+                write!(f, "{what}, on {}", names.join(", "))?;
+                if more > 0 {
+                    write!(f, " and {more} more")?;
+                }
+                write!(f, " ({})", groups.join(", "))
+            }
+            Changed::Key(key) => {
+                let shown = crate::ssh_key::PublicKey::parse(key)
+                    .map_or_else(|_| key.clone(), |key| format!("{} {}", key.fingerprint(), key.comment()));
+                write!(f, "key {}", shown.trim_end())
+            }
+            Changed::Expiry(Some(day)) => write!(f, "access until {day}"),
+            Changed::Expiry(None) => f.write_str("access without an end"),
+        }
+    }
+}
+
+/// A package as people call the place: the machine's name, or `machines with the role web`.
+pub fn place_name(package: &PackageName) -> String {
+    let rest = package.as_str().split_once('-').map_or("", |(_, rest)| rest);
+    match (rest.strip_prefix("host-"), rest.strip_prefix("role-")) {
+        (Some(host), _) => host.to_owned(),
+        (_, Some(role)) => format!("machines with the role {role}"),
+        _ => package.to_string(),
+    }
 }
 
 /// What is different for whom, by name. A right that is had by another group or role than before is the same.

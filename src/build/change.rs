@@ -174,10 +174,21 @@ pub enum Difference {
     Member {
         name: String,
     },
+    /// Who is in a group and by which keys, what a role or host lets groups do: `member bob`, `login of webteam`. See
+    /// [`Difference::ADDED`].
+    Access {
+        what: String,
+        change: &'static str,
+    },
     /// Took over files from a package: what Breaks and Replaces were generated for.
     TookOver {
         from: String,
     },
+}
+
+impl Difference {
+    /// What [`Difference::Access`] says of what is new: the changelog is asked for it later.
+    pub const ADDED: &str = "added";
 }
 
 impl fmt::Display for Difference {
@@ -208,6 +219,7 @@ impl fmt::Display for Difference {
                 write!(f, "{unit} no longer {}", from.as_deref().unwrap_or("managed"))
             }
             Self::Fragment { name } | Self::Member { name } => write!(f, "{name} changed"),
+            Self::Access { what, change } => write!(f, "{what} {change}"),
             Self::TookOver { from } => write!(f, "took over files from {from}"),
         }
     }

@@ -75,3 +75,25 @@ pub fn date(time: i64) -> String {
     let time = jiff::Timestamp::from_second(time).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     time.to_zoned(jiff::tz::TimeZone::UTC).strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
 }
+
+/// When an item was told last, newest entry first, and the oldest entry's date where it is in none: that is as far as the
+/// changelog goes back. Dates as RFC 5322 writes them; None where there is no entry.
+pub fn told(text: &str, item: &str) -> Option<(bool, i64)> {
+    let time = |entry: &str| {
+        let foot = entry.lines().find_map(|line| line.strip_prefix(" -- "))?;
+        let zoned = jiff::fmt::rfc2822::parse(foot.rsplit_once("  ")?.1).ok()?;
+        Some(zoned.timestamp().as_second())
+    };
+    let mut oldest = None;
+    for entry in entries(text) {
+        let unfilled = entry.replace("\n   ", "");
+        let when = time(entry);
+        if unfilled.lines().any(|line| line.strip_prefix("  * ") == Some(item)) {
+            return when.map(|when| (true, when));
+        }
+        oldest = when.or(oldest);
+    }
+    // The entry that began the package has no items of its own; one that was left out for its age had an older one.
+    let first = text.contains("  * First version.") || text.contains("  * Back in the fleet.");
+    oldest.map(|when| (first, when))
+}

@@ -2,12 +2,15 @@
 //! that the runtime applies are named by the place where a machine has them, not by that of their payload.
 
 use super::change::Difference;
+use crate::access::format::{Grants, Member, Members};
 use crate::deb::read::{Contents, Found};
 use crate::deb::{self, stanza::Stanza};
+use crate::lower;
 use crate::lower::description;
 use crate::lower::machine_manifest::{MachineManifest, Ownership};
 use crate::plan::{DebContent, Entry};
 use crate::relation::RelationField;
+use crate::ssh_key::PublicKey;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A package in the form in which two are compared.
@@ -20,6 +23,8 @@ pub struct Snapshot {
     paths: BTreeMap<String, (String, u32)>,
     manifest: Manifest,
     teardown: Option<String>,
+    /// What is said of people: what it is, and what of it may change.
+    access: BTreeMap<String, String>,
 }
 
 /// The runtime's manifest of a role or host package, by what its records are about.
@@ -34,9 +39,23 @@ struct Manifest {
     setup: Option<String>,
 }
 
+/// How a change calls somebody's membership.
+pub fn member(user: &str) -> String {
+    format!("member {user}")
+}
+
+/// How a change calls what a group may do.
+pub fn login(group: &str) -> String {
+    format!("login of {group}")
+}
+
+pub fn sudo(group: &str, rule: &str) -> String {
+    format!("sudo of {group} ({rule})")
+}
+
 /// Whether a file of a published .deb is wanted as text for comparing (the `keep` of [`deb::read::read`]).
 pub fn keep(path: &str) -> bool {
-    path.ends_with("/manifest") || path.ends_with("/changelog.gz")
+    path.ends_with("/manifest") || path.ends_with("/changelog.gz") || lower::access::keep(path)
 }
 
 impl Snapshot {
@@ -109,6 +128,9 @@ impl Snapshot {
     fn manifests<'t>(&mut self, texts: impl Iterator<Item = (&'t str, &'t [u8])>) -> Vec<String> {
         let mut payload = Vec::new();
         for (path, bytes) in texts {
+            if lower::access::keep(path) {
+                self.people(path, &String::from_utf8_lossy(bytes));
+            }
             if let Some(directory) = path.strip_suffix("/manifest")
                 && let Ok(text) = std::str::from_utf8(bytes)
                 && let Ok(manifest) = MachineManifest::parse(text)
@@ -118,6 +140,32 @@ impl Snapshot {
             }
         }
         payload
+    }
+
+    /// What is said of people, as changes call it.
+    pub fn access(&self) -> impl Iterator<Item = &str> {
+        self.access.keys().map(String::as_str)
+    }
+
+    fn people(&mut self, path: &str, text: &str) {
+        if path.ends_with("/grants") {
+            let grants = Grants::parse(text).unwrap_or_default();
+            let login = grants.login.iter().map(|group| login(group.as_str()));
+            let sudo =
+                grants.sudo.iter().flat_map(|(group, lines)| lines.iter().map(|line| sudo(group.as_str(), line)));
+            self.access.extend(login.chain(sudo).map(|what| (what, String::new())));
+        }
+        let Ok(members) = Members::parse(text) else { return };
+        for (name, user) in &members.users {
+            let Member { uid, shell, expires, home, full_name, adopt, .. } = user;
+            self.access
+                .insert(member(name.as_str()), format!("{uid} {shell} {expires:?} {home} {full_name} {adopt:?}"));
+            for key in &user.keys {
+                let shown = PublicKey::parse(&key.key).map_or_else(|_| key.key.clone(), |key| key.fingerprint());
+                let limits = format!("{:?} {} {}", key.expires, key.from, key.hosts);
+                self.access.insert(format!("key {shown} of {name}"), limits);
+            }
+        }
     }
 
     fn path(&mut self, path: &str, kind: String, mode: u32, payload: &[String]) {
@@ -133,6 +181,10 @@ impl Snapshot {
         }
         // Parent directories come and go with what is in them.
         let plain_directory = kind == "directory" && mode == 0o755;
+        // What is in it has been told.
+        if path.ends_with("/members") && !self.access.is_empty() {
+            return;
+        }
         let written_last = ["/changelog.gz", "/copyright"].iter().any(|end| path.ends_with(end));
         if !(plain_directory || path.starts_with("/usr/share/doc/") && written_last) {
             self.paths.insert(path.to_string(), (kind, mode));
@@ -218,6 +270,15 @@ pub fn differences(old: &Snapshot, new: &Snapshot) -> Vec<Difference> {
             }
             _ => None,
         });
+    }
+    for (what, before, after) in pairs(&old.access, &new.access) {
+        let change = match (before, after) {
+            (None, _) => Difference::ADDED,
+            (_, None) => "removed",
+            (Some(a), Some(b)) if a != b => "changed",
+            _ => continue,
+        };
+        found.push(Difference::Access { what: what.clone(), change });
     }
     let toggled = |a: &BTreeSet<String>, b: &BTreeSet<String>| -> Vec<(String, bool)> {
         a.symmetric_difference(b).map(|path| (path.clone(), b.contains(path))).collect()

@@ -4,7 +4,7 @@
 use super::moved::{self, Moves};
 use super::outcome::{self, Outcome};
 use super::version::Base;
-use super::{Draft, Input, in_place, site, unwritable, version};
+use super::{Draft, Input, access, in_place, site, unwritable, version};
 use crate::deb;
 use crate::diagnostics::{Diagnostic, rules};
 use crate::lower;
@@ -49,6 +49,7 @@ pub fn draft(input: Input<'_>) -> Result<Draft<'_>, Vec<Diagnostic>> {
         ]);
     };
     check_prefix(&input, &mut wrong);
+    access::host_keys(&input, &mut wrong);
     let site = site::publish(input.model, input.plans, input.previous, &mut wrong);
 
     let mut wanted = wanted(&input);
@@ -150,6 +151,7 @@ pub fn draft(input: Input<'_>) -> Result<Draft<'_>, Vec<Diagnostic>> {
 
     let mut draft = Draft {
         changes: Vec::new(),
+        access: Vec::new(),
         highest,
         time,
         maintainer: &input.model.fleet.maintainer,
@@ -172,6 +174,7 @@ pub fn draft(input: Input<'_>) -> Result<Draft<'_>, Vec<Diagnostic>> {
     }
     site::settle(input.previous, site, &mut draft);
     draft.changes.sort_by(|a, b| a.name.cmp(&b.name));
+    draft.access = access::differences(&input, &draft.changes).map_err(|diagnostic| vec![diagnostic])?;
     Ok(draft)
 }
 

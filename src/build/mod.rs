@@ -5,6 +5,7 @@
 //!
 //! The result depends on the input alone: same model, plans, manifest and time, same bytes.
 
+pub mod access;
 pub mod change;
 pub mod changelog;
 mod difference;
@@ -89,6 +90,8 @@ pub struct Build {
 pub struct Draft<'a> {
     /// A change a name, sorted by name; those that stay as they are too.
     pub changes: Vec<Change>,
+    /// What people gain and lose by it, by name.
+    pub access: Vec<crate::access::rights::Difference>,
     /// As in [`Manifest::highest`], after this build.
     pub highest: BTreeMap<PackageName, String>,
     /// The time of everything that is made: the input's, but always after the last publish.

@@ -170,7 +170,7 @@ impl Wanted<'_> {
 }
 
 /// A line of a changelog: a capital where that spoils nothing (a path or a unit stays as it is), a full stop.
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     let first = text.split(' ').next().unwrap_or("");
     let plain = first.bytes().all(|b| b.is_ascii_lowercase());
     let mut chars = text.chars();

@@ -1,10 +1,11 @@
 //! `debrole build` and `debrole plan`: compile, and publish or say what would be published.
 
 use super::load::{self, Loaded, Places};
-use super::{Failure, Outcome, check, key};
+use super::{Failure, Outcome, access, check, key};
 use crate::cli::{self, Global};
 use crate::reporter::Reporter;
 use anyhow::anyhow;
+use debrole::access::rights::Difference;
 use debrole::archive::{self, gate::AptGate};
 use debrole::build::{self, Change, Input, NewDeb};
 use debrole::deb;
@@ -51,9 +52,17 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
     );
     let unchanged = draft.is_unchanged();
     reporter.diagnostics(&build::dropped_releases(model, repository.head()), &loaded.tree.sources);
+    let people = draft.access.clone();
 
     let options = check::archive_options(&args.archive_cache, archive::Lists::Refresh);
-    let mut not_run = Vec::new();
+    let mut not_run: Vec<String> = Vec::new();
+    if !unchanged {
+        match debrole::sudoers::check(plans) {
+            Ok(wrong) if wrong.is_empty() => {}
+            Ok(wrong) => return Err(fail(wrong)),
+            Err(error) => not_run.push(format!("visudo -c on the rules of sudo: {error}")),
+        }
+    }
     if args.no_gate {
         not_run.push("the gate and the archive check: --no-gate".to_owned());
     } else if !unchanged {
@@ -71,7 +80,7 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
         drop(home);
         if let Some(published) = stays {
             drop(busy);
-            report(&published, &built.changes, &not_run, loaded, &places, reporter);
+            report(&published, &built.changes, &people, &not_run, loaded, &places, reporter);
             return Ok(());
         }
     }
@@ -109,7 +118,7 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
     };
     let published = repository.publish(publication).map_err(fail)?;
     drop(busy);
-    report(&published, &built.changes, &not_run, loaded, &places, reporter);
+    report(&published, &built.changes, &people, &not_run, loaded, &places, reporter);
     Ok(())
 }
 
@@ -183,6 +192,7 @@ pub fn plan(args: &cli::Plan, global: &Global, reporter: &Reporter) -> Outcome {
     for change in draft.changes.iter().filter(|c| c.is_change()) {
         reporter.result(change);
     }
+    access::report(&draft.access, reporter);
     if draft.is_unchanged() {
         reporter.summary("nothing would change");
     }
@@ -304,6 +314,7 @@ fn tell(event: &Event, busy: &crate::reporter::Busy, reporter: &Reporter) {
 fn report(
     published: &Published,
     all: &[Change],
+    people: &[Difference],
     not_run: &[String],
     loaded: &Loaded,
     places: &Places,
@@ -323,6 +334,7 @@ fn report(
             for change in all.iter().filter(|c| c.is_change()) {
                 reporter.summary(change);
             }
+            access::report(people, reporter);
             let manifest: &Manifest = &new.manifest;
             let suites: Vec<&str> = manifest.suites.keys().map(|suite| suite.as_str()).collect();
             reporter.summary(format_args!(

@@ -1,7 +1,7 @@
 //! `debrole check`: everything that can be known without building.
 
 use super::load::{self, Loaded};
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, access};
 use crate::cli::{ArchiveCache, Check, Global};
 use crate::reporter::Reporter;
 use anyhow::anyhow;
@@ -18,6 +18,7 @@ pub fn run(args: &Check, global: &Global, reporter: &Reporter) -> Outcome {
         let found = build::check_site_packages(model, &plans);
         loaded.diagnostics.extend(found);
     }
+    let not_run = if loaded.has_errors() { None } else { access::ask_visudo(&mut loaded, &plans) };
     if args.archive && !loaded.has_errors() {
         let busy = reporter.busy("asking apt's solver");
         let found = ask_archive(&loaded, &plans, &archive_options(&args.archive_cache, archive::Lists::Refresh));
@@ -39,6 +40,10 @@ pub fn run(args: &Check, global: &Global, reporter: &Reporter) -> Outcome {
         count(hosts, "host"),
         if args.archive { ", and apt would install each of them" } else { "" }
     ));
+    if let Some(what) = &not_run {
+        reporter.summary(format_args!("  not run: {what}"));
+    }
+    reporter.member("not_run", &not_run);
     reporter.member("roles", roles);
     reporter.member("hosts", hosts);
     if args.strict && warned { Err(Failure::Wrong) } else { Ok(()) }

@@ -1,5 +1,6 @@
 //! One file a subcommand: the only place that wires the stages together.
 
+mod access;
 mod build;
 mod check;
 mod completions;
@@ -40,6 +41,7 @@ pub fn run(cli: &Cli, reporter: &Arc<Reporter>) -> Outcome {
         Command::Build(args) => build::run(args, global, reporter),
         Command::Plan(args) => build::plan(args, global, reporter),
         Command::Show(args) => show::run(args, global, reporter),
+        Command::Access(args) => access::run(args, global, reporter),
         Command::Explain(args) => explain::run(args, reporter),
         Command::Key(command) => key::run(command, global, reporter),
         Command::Completions(args) => completions::run(args, reporter),

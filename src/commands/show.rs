@@ -1,7 +1,7 @@
-//! `debrole show NAME`: what a role or a host compiles to.
+//! `debrole show NAME`: what a role or a host compiles to, what a person may do.
 
 use super::load::{self, Loaded};
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, access};
 use crate::cli::{self, Global};
 use crate::reporter::Reporter;
 use debrole::diagnostics::Diagnostic;
@@ -17,6 +17,11 @@ pub fn run(args: &cli::Show, global: &Global, reporter: &Reporter) -> Outcome {
     let plans = load::lower(&mut loaded, &keyring, super::key::now());
     if loaded.has_errors() {
         return loaded.report(reporter);
+    }
+    let user = loaded.model.as_ref().and_then(|model| model.people.users.get(args.name.as_str()));
+    if let Some(user) = user.filter(|_| args.file.is_none() && args.release.is_none()) {
+        access::show_user(user, &loaded, &plans, &places, &keyring, reporter);
+        return Ok(());
     }
     let plan = find(&loaded, &plans, args, reporter)?;
     // Of the warnings those about its own file; `debrole check` has all.
@@ -44,6 +49,10 @@ pub fn run(args: &cli::Show, global: &Global, reporter: &Reporter) -> Outcome {
     for variant in &variants {
         reporter.result(text(plan, variant, &loaded).trim_end());
     }
+    if let Some((text, json)) = access::of_place(plan, &loaded, &plans, &places, &keyring) {
+        reporter.result(format_args!("\n{}", text.trim_end()));
+        reporter.member("access", json);
+    }
     reporter.member("package", &plan.name);
     reporter.member("variants", variants.iter().map(|v| json(v)).collect::<Vec<_>>());
     Ok(())
@@ -60,6 +69,7 @@ fn find<'a>(
     let candidates = [
         format!("{prefix}-role-{wanted}"),
         format!("{prefix}-host-{wanted}"),
+        format!("{prefix}-access-{wanted}"),
         wanted.clone(),
         format!("{prefix}-{wanted}"),
     ];

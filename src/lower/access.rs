@@ -211,17 +211,22 @@ pub fn known_hosts_text(model: &Model) -> String {
 pub fn view(plans: &[PackagePlan]) -> View {
     let mut view = View::default();
     for plan in plans {
-        for variant in &plan.variants {
-            let texts = variant.deb.entries.iter().filter_map(|(path, entry)| match entry {
-                Entry::File { bytes, .. } => Some((path.as_str(), &bytes[..])),
-                _ => None,
-            });
-            let depends = variant.deb.relations.get(&RelationField::Depends).into_iter().flatten();
-            let depends = depends.flat_map(|relation| relation.0.iter().map(|one| one.name.clone())).collect();
-            add(&mut view, &plan.name, plan.kind, variant.releases.clone(), depends, texts);
-        }
+        add_plan(&mut view, plan);
     }
     view
+}
+
+/// Adds one plan to a view.
+pub fn add_plan(view: &mut View, plan: &PackagePlan) {
+    for variant in &plan.variants {
+        let texts = variant.deb.entries.iter().filter_map(|(path, entry)| match entry {
+            Entry::File { bytes, .. } if keep(path.as_str()) => Some((path.as_str(), &bytes[..])),
+            _ => None,
+        });
+        let depends = variant.deb.relations.get(&RelationField::Depends).into_iter().flatten();
+        let depends = depends.flat_map(|relation| relation.0.iter().map(|one| one.name.clone())).collect();
+        add(view, &plan.name, plan.kind, variant.releases.clone(), depends, texts);
+    }
 }
 
 /// Adds one package to a view: its files' texts, and what it depends on.

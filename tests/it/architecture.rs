@@ -17,8 +17,9 @@ const EDGES: &[(&str, &[&str])] = &[
     ("relation", &["diagnostics", "names", "source"]),
     ("model", &["names", "relation", "source", "ssh_key"]),
     // What packages tell machines of people, and what follows from it.
-    ("access", &["diagnostics", "model", "names", "source"]),
+    ("access", &["diagnostics", "model", "names", "source", "ssh_key"]),
     ("plan", &["names", "relation", "source"]),
+    ("sudoers", &["diagnostics", "exec", "names", "plan"]),
     ("deb", &["names", "plan", "relation"]),
     ("tree", &["diagnostics", "model", "names", "near", "source"]),
     // Of `model` its `Value`: what `[values]` holds has the same form in the AST and in the model.
@@ -27,7 +28,10 @@ const EDGES: &[(&str, &[&str])] = &[
     // Of `deb` its gzip and its hash: the runtime's manual page is compressed, a manifest has each file's hash.
     ("lower", &["access", "deb", "diagnostics", "model", "names", "near", "plan", "relation", "source"]),
     ("archive", &["diagnostics", "exec", "model", "names", "near", "plan", "relation", "repo", "source"]),
-    ("build", &["access", "deb", "diagnostics", "lower", "model", "names", "plan", "relation", "repo", "source"]),
+    (
+        "build",
+        &["access", "deb", "diagnostics", "lower", "model", "names", "plan", "relation", "repo", "source", "ssh_key"],
+    ),
     ("sign", &["diagnostics", "exec", "source"]),
     ("repo", &["diagnostics", "exec", "names", "plan", "sign", "source"]),
     ("serve", &["diagnostics"]),

@@ -1,6 +1,7 @@
 //! People: from users/, groups/ and [access] to what packages carry, who may do what where, and what is refused.
 
 mod packages;
+mod program;
 mod refused;
 
 use debrole::access::guard;

@@ -53,7 +53,10 @@ pub fn places(global: &Global, reporter: &Reporter) -> Result<Places, Failure> {
 /// The tree as read, what it means, and everything that was found wrong on the way.
 pub struct Loaded {
     pub tree: Tree,
+    /// None where resolving found an error.
     pub model: Option<Model>,
+    /// What is sound of a tree with errors, where there is no model.
+    part: Option<Model>,
     pub diagnostics: Vec<Diagnostic>,
 }
 
@@ -71,9 +74,13 @@ impl Loaded {
 
 pub fn load(places: &Places) -> Loaded {
     let (mut tree, mut diagnostics) = Tree::read(&places.root);
-    let (model, more) = resolve::resolve(&mut tree);
+    let (understood, more) = resolve::understand(&mut tree);
+    let (model, part) = match more.iter().any(Diagnostic::is_error) {
+        true => (None, understood),
+        false => (understood, None),
+    };
     diagnostics.extend(more);
-    Loaded { tree, model, diagnostics }
+    Loaded { tree, model, part, diagnostics }
 }
 
 /// Lowers what was resolved. What lowering finds wrong is added to the tree's own diagnostics, so that all of it is
@@ -81,7 +88,12 @@ pub fn load(places: &Places) -> Loaded {
 ///
 /// `time`, in seconds since 1970 UTC, is that on which people's access is judged.
 pub fn lower(loaded: &mut Loaded, keyring: &Keyring, time: i64) -> Vec<PackagePlan> {
-    let Some(model) = &loaded.model else { return Vec::new() };
+    let Some(model) = &loaded.model else {
+        let in_part = |part| lower::lower_in_part(part, keyring, &loaded.diagnostics, &loaded.tree.sources);
+        let found = loaded.part.as_ref().map(in_part).unwrap_or_default();
+        loaded.diagnostics.extend(found);
+        return Vec::new();
+    };
     let (plans, more) = lower::lower(model, keyring);
     loaded.diagnostics.extend(more);
     loaded.diagnostics.extend(guard::check(model, time));

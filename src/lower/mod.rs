@@ -5,6 +5,7 @@ pub mod access;
 pub mod claims;
 mod content;
 pub mod description;
+mod echo;
 mod host;
 mod keyring;
 pub mod machine_manifest;
@@ -16,6 +17,7 @@ mod settings;
 mod template;
 mod tombstone;
 
+pub use echo::lower_in_part;
 pub use tombstone::tombstone;
 
 use crate::diagnostics::Diagnostic;

@@ -111,32 +111,29 @@ pub fn resolve(ast: &ast::Debrole, out: &mut Vec<Diagnostic>) -> Resolved {
     let refresh = refresh(ast.refresh.as_ref().map(|schema::One(refresh)| refresh), out);
     let key = fleet.key.as_ref().map(|text| fingerprint(text, out));
     let uids = fleet.uids.as_ref().and_then(|text| band(text, out)).unwrap_or(UIDS);
+    // What is wrong or absent is told already; without it the rest can be looked at all the same.
+    let text = |text: Option<&Text>| text.map(|text| text.value.clone()).unwrap_or_default();
+    let place = |text: Option<&Text>| text.map_or(ast.span, |text| text.span);
     let build = || {
         Some(Fleet {
             prefix: prefix.clone()?,
-            origin: origin?.value.clone(),
-            label: label?.value.clone(),
-            maintainer: maintainer?.value.clone(),
-            uri: fleet_uri?,
-            homepage: match homepage {
-                Some(found) => Some(found?),
-                None => None,
-            },
-            architectures: architectures?,
+            origin: text(origin),
+            label: text(label),
+            maintainer: text(maintainer),
+            uri: fleet_uri.unwrap_or(Spanned::new(String::new(), ast.span)),
+            homepage: homepage.flatten(),
+            architectures: architectures.unwrap_or_default(),
             releases,
-            valid_for: valid_for?,
+            valid_for: valid_for.unwrap_or(10 * DAY),
             pin_allow: pin_allow.unwrap_or_default(),
             refresh: refresh?,
-            key: match key {
-                Some(found) => Some(found?),
-                None => None,
-            },
+            key: key.flatten(),
             drift,
             uids: (*uids.start(), *uids.end()),
             values: fleet_values,
             host_values,
             span: ast.span,
-            places: FleetPlaces { prefix: fleet.prefix.as_ref()?.span, origin: origin?.span, label: label?.span },
+            places: FleetPlaces { prefix: place(fleet.prefix.as_ref()), origin: place(origin), label: place(label) },
         })
     };
     let built = build();

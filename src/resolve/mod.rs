@@ -44,8 +44,17 @@ pub(crate) struct Facts {
     provided: BTreeSet<String>,
 }
 
-/// Parses and checks the whole tree.
+/// Parses and checks the whole tree. The model is only given where there are no errors.
 pub fn resolve(tree: &mut Tree) -> (Option<Model>, Vec<Diagnostic>) {
+    let (model, out) = understand(tree);
+    let failed = out.iter().any(|d| d.rule.severity == Severity::Error);
+    (model.filter(|_| !failed), out)
+}
+
+/// The same, with a model of what is sound of a tree in which not all is: nothing can be built of it, but the later
+/// stages can tell what they have against it, so that a mistake in one file does not hide one in another. None where
+/// there is not even a prefix and a release.
+pub fn understand(tree: &mut Tree) -> (Option<Model>, Vec<Diagnostic>) {
     let mut out = Vec::new();
     let debrole = tree.debrole.map(|file| {
         let (ast, errors) = schema::parse::<ast::Debrole>(file, tree.sources.text(file));
@@ -131,15 +140,14 @@ pub fn resolve(tree: &mut Tree) -> (Option<Model>, Vec<Diagnostic>) {
     out.retain(|d| is_syntax(d) || d.primary.as_ref().is_none_or(|label| !garbled.contains(&label.span.file)));
     crate::diagnostics::sort(&mut out, &tree.sources);
 
-    let model = fleet.and_then(|f| f.fleet).map(|fleet| Model {
+    let model = fleet.and_then(|f| f.fleet).filter(|fleet| !fleet.releases.is_empty()).map(|fleet| Model {
         fleet,
         roles: model_roles,
         hosts: model_hosts,
         people,
         site_packages: tree.packages.clone(),
     });
-    let failed = out.iter().any(|d| d.rule.severity == Severity::Error);
-    (model.filter(|_| !failed), out)
+    (model, out)
 }
 
 /// Each definition with its AST, by name.

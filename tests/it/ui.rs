@@ -9,9 +9,9 @@
 use crate::fleet::snapshot;
 use debrole::access::guard;
 use debrole::diagnostics::{Diagnostic, Rule, Severity, render, rules};
-use debrole::lower::{Keyring, lower};
+use debrole::lower::{Keyring, lower, lower_in_part};
 use debrole::names::UserName;
-use debrole::resolve::resolve;
+use debrole::resolve::understand;
 use debrole::source::Sources;
 use debrole::tree::Tree;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,10 +22,16 @@ use std::process::Command;
 /// Everything that can be known of a tree without building: what `debrole check` does.
 pub fn check(root: &Path) -> (bool, Vec<Diagnostic>, Sources) {
     let (mut tree, mut diagnostics) = Tree::read(root);
-    let (model, more) = resolve(&mut tree);
+    let (understood, more) = understand(&mut tree);
+    let failed = more.iter().any(Diagnostic::is_error);
     diagnostics.extend(more);
+    let keyring = Keyring { binary: b"key".to_vec(), armored: b"key".to_vec() };
+    if let Some(part) = understood.as_ref().filter(|_| failed) {
+        let found = lower_in_part(part, &keyring, &diagnostics, &tree.sources);
+        diagnostics.extend(found);
+    }
+    let model = understood.filter(|_| !failed);
     if let Some(model) = &model {
-        let keyring = Keyring { binary: b"key".to_vec(), armored: b"key".to_vec() };
         diagnostics.extend(lower(model, &keyring).1);
         // 2026-11-22
         diagnostics.extend(guard::check(model, 1_795_305_600));

@@ -252,3 +252,61 @@ fn a_path_that_everybody_claims_is_reported_a_few_times_and_counted() {
     assert_eq!(lowered.diagnostics.len(), 8);
     assert!(lowered.report().contains("note: 21 more packages claim /etc/x"), "{}", lowered.report());
 }
+
+/// What `check` says of a tree with mistakes of several stages: codes, sorted.
+fn all_at_once(files: &[(&str, &str)]) -> Vec<&'static str> {
+    let dir = tempfile::tempdir().unwrap();
+    for (path, text) in [("debrole.toml", DEBROLE)].iter().chain(files) {
+        let path = dir.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    let (_, diagnostics, _) = crate::ui::check(dir.path());
+    let mut codes: Vec<&str> = diagnostics.iter().map(|d| d.rule.code).collect();
+    codes.sort();
+    codes
+}
+
+#[test]
+fn a_mistake_of_one_stage_hides_none_of_another() {
+    let template = "summary = \"T\"\n[[file]]\npath = \"/etc/t\"\ntemplate = true\ncontent = \"{{ host.wrokers }}\"\n";
+    let file = "summary = \"F\"\n[[file]]\npath = \"/etc/f\"\ncontent = \"x\"\n";
+    let host = "roles = [\"nope\"]\nrelease = \"bookworm\"\n";
+    let bad_unit = "[[unit]]\nname = \"x.service\"\ncontent = \"[Service\"\n";
+    assert_eq!(
+        all_at_once(&[("roles/t.toml", template), ("hosts/h.example.org.toml", host)]),
+        ["unknown-role", "unknown-template-value"]
+    );
+    let with_bad_unit = format!("{file}{bad_unit}");
+    assert_eq!(
+        all_at_once(&[("roles/a.toml", file), ("roles/b.toml", &with_bad_unit)]),
+        ["path-claimed-twice", "unit-without-section"]
+    );
+    let fleet = DEBROLE.replace("maintainer = \"", "maintainer = \"<");
+    assert_ne!(fleet, DEBROLE);
+    assert_eq!(
+        all_at_once(&[("debrole.toml", &fleet), ("roles/t.toml", template)]),
+        ["invalid-maintainer", "unknown-template-value"]
+    );
+}
+
+#[test]
+fn what_only_follows_from_a_known_mistake_is_not_said() {
+    let template = "summary = \"T\"\n[[file]]\npath = \"/etc/t\"\ntemplate = true\ncontent = \"{{ host.workers }}\"\n";
+    let file = "summary = \"F\"\n[[file]]\npath = \"/etc/f\"\ncontent = \"x\"\n";
+    let value = |table: &str, line: &str| format!("roles = [\"t\"]\nrelease = \"bookworm\"\n[{table}]\n{line}\n");
+    for (table, line, code) in [
+        ("vlaues", "workers = 1", "unknown-key"),
+        ("values", "workers = 1979-05-27", "wrong-type"),
+        ("values", "workers = ", "toml-syntax"),
+    ] {
+        let host = value(table, line);
+        assert_eq!(all_at_once(&[("roles/t.toml", template), ("hosts/h.example.org.toml", &host)]), [code]);
+    }
+    // Two roles that would exclude each other, were it not for a slip.
+    let excluding = file.replace("[[file]]", "conflicts = [\"pg-role-a | xx\"]\n[[file]]");
+    assert_eq!(all_at_once(&[("roles/a.toml", file), ("roles/b.toml", &excluding)]), ["alternatives-not-allowed"]);
+    // The same path twice in one role is one mistake.
+    let twice = format!("{file}[[file]]\npath = \"/etc/f\"\ncontent = \"y\"\n");
+    assert_eq!(all_at_once(&[("roles/a.toml", &twice)]), ["duplicate-path"]);
+}

@@ -65,6 +65,14 @@ pub enum Command {
     Show(Show),
     /// Show who may do what on which machine, by which group and role
     Access(Access),
+    /// The people of the fleet: who comes, goes, and is called otherwise
+    #[command(subcommand)]
+    User(User),
+    /// Groups of people, to which access is given
+    #[command(subcommand)]
+    Group(Group),
+    /// Write down the numbers of users and groups that ledger.toml does not have yet
+    Ledger,
     /// Explain a diagnostic's code
     Explain(Explain),
     /// Serve the repository over HTTP
@@ -181,6 +189,117 @@ pub struct Access {
 pub enum AccessFormat {
     Text,
     Csv,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum User {
+    /// Make users/NAME.toml, with a number that nobody ever had; who comes back gets the old one
+    Add(UserAdd),
+    /// Take somebody's access away everywhere: the file and the memberships go, the number stays theirs
+    Retire {
+        name: String,
+        /// What becomes of the home directory on machines [default: what the person's file says]
+        #[arg(long, value_parser = ["keep", "archive", "remove"])]
+        home: Option<String>,
+    },
+    /// Call an account otherwise; its number and files stay
+    Rename { name: String, new: String },
+    /// Take over an account of the person that was on machines before debrole
+    Adopt(UserAdopt),
+    /// List the people, or those who have left
+    List {
+        /// Who has left, with the number that stays theirs
+        #[arg(long)]
+        departed: bool,
+    },
+    /// Show a person's keys, groups, and what they may do where
+    Show { name: String },
+}
+
+#[derive(Debug, Args)]
+pub struct UserAdd {
+    /// The account's name: lower case letters, digits and hyphens
+    pub name: String,
+    /// The person's full name
+    #[arg(long = "name", value_name = "FULL NAME")]
+    pub full_name: String,
+    #[arg(long)]
+    pub email: Option<String>,
+    /// A public key, or the file that holds it; may be given more than once
+    #[arg(long = "key", value_name = "KEY|FILE")]
+    pub keys: Vec<String>,
+    /// A group to join; may be given more than once
+    #[arg(long = "group", value_name = "GROUP")]
+    pub groups: Vec<String>,
+    /// The last day of access, such as 2027-12-31
+    #[arg(long, value_name = "DATE")]
+    pub expires: Option<String>,
+    /// The login shell [default: /bin/bash]
+    #[arg(long)]
+    pub shell: Option<String>,
+    /// The account's number [default: the next of the fleet's band]
+    #[arg(long)]
+    pub uid: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub struct UserAdopt {
+    /// The person
+    pub name: String,
+    /// The account's name on machines, where it is another
+    #[arg(long, value_name = "NAME")]
+    pub account: Option<String>,
+    /// The account's number on machines, where it is another
+    #[arg(long)]
+    pub uid: Option<u32>,
+    /// What of the old number's files is given to the person: the home directory's, or all on the machine
+    #[arg(long, value_parser = ["home", "all"])]
+    pub files: Option<String>,
+    /// A machine on which the account is; without, all
+    #[arg(long = "host", value_name = "FQDN")]
+    pub hosts: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Group {
+    /// Make groups/NAME.toml
+    Add(GroupAdd),
+    /// Remove a group that nothing lets in any more
+    Retire { name: String },
+    /// Add people to a group
+    AddMember {
+        group: String,
+        #[arg(required = true)]
+        users: Vec<String>,
+    },
+    /// Take people out of a group
+    RemoveMember {
+        group: String,
+        #[arg(required = true)]
+        users: Vec<String>,
+    },
+    /// List the groups
+    List,
+    /// Show a group's members, and what lets it in where
+    Show { name: String },
+}
+
+#[derive(Debug, Args)]
+pub struct GroupAdd {
+    /// The group's name: lower case letters, digits and hyphens
+    pub name: String,
+    /// What the people in it have in common
+    #[arg(long)]
+    pub description: String,
+    /// Who is in it; may be given more than once
+    #[arg(long = "member", value_name = "USER")]
+    pub members: Vec<String>,
+    /// Who decides about membership
+    #[arg(long)]
+    pub approval: Option<String>,
+    /// The group's number [default: the next of the fleet's band]
+    #[arg(long)]
+    pub gid: Option<u32>,
 }
 
 #[derive(Debug, Args)]

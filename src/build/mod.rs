@@ -223,6 +223,7 @@ pub fn pool_file(kind: PackageKind, name: &PackageName, version: &str, architect
     let folder = match kind {
         PackageKind::Role => "roles",
         PackageKind::Host => "hosts",
+        PackageKind::Access => "access",
         PackageKind::Site => "site",
         PackageKind::Tombstone => "gone",
         _ => "fleet",

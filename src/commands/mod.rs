@@ -8,6 +8,7 @@ mod explain;
 mod init;
 mod key;
 mod load;
+mod people;
 mod reference;
 mod serve;
 mod show;
@@ -42,6 +43,9 @@ pub fn run(cli: &Cli, reporter: &Arc<Reporter>) -> Outcome {
         Command::Plan(args) => build::plan(args, global, reporter),
         Command::Show(args) => show::run(args, global, reporter),
         Command::Access(args) => access::run(args, global, reporter),
+        Command::User(command) => people::user(command, global, reporter),
+        Command::Group(command) => people::group(command, global, reporter),
+        Command::Ledger => people::ledger(global, reporter),
         Command::Explain(args) => explain::run(args, reporter),
         Command::Key(command) => key::run(command, global, reporter),
         Command::Completions(args) => completions::run(args, reporter),

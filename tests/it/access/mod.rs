@@ -1,5 +1,6 @@
 //! People: from users/, groups/ and [access] to what packages carry, who may do what where, and what is refused.
 
+mod commands;
 mod packages;
 mod program;
 mod refused;

@@ -225,6 +225,20 @@ pub struct File {
     pub validate: Vec<Spanned<String>>,
     pub reload: Vec<Spanned<UnitName>>,
     pub restart: Vec<Spanned<UnitName>>,
+    pub policy: FilePolicy,
+}
+
+/// Whose a file is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FilePolicy {
+    /// Ours: what is changed is changed back.
+    Managed,
+    /// Put there if nothing is, then the machine's own, as a conffile is; purged with the package.
+    Initial,
+    /// In the place of a file of another package's, which is diverted (dpkg-divert(1)) while that is installed.
+    Divert,
+    /// In the place of a file that this package's maintainer scripts made, while it is installed.
+    Adopt(PackageName),
 }
 
 #[derive(Debug, Clone)]
@@ -249,6 +263,10 @@ pub struct Directory {
     pub mode: u32,
     pub owner: AccountName,
     pub group: AccountName,
+    /// Nothing but what packages put there may be in it: foreign files are moved away.
+    pub exclusive: bool,
+    pub reload: Vec<Spanned<UnitName>>,
+    pub restart: Vec<Spanned<UnitName>>,
 }
 
 /// `[[service]]`: the state of a unit, ours or another package's.

@@ -200,7 +200,8 @@ fn relations(value: &str) -> BTreeSet<String> {
 impl Manifest {
     fn add(&mut self, manifest: MachineManifest) {
         for (path, file) in manifest.files {
-            self.managed.insert(path.to_string(), (format!("file {}", file.sha256), permissions(&file.ownership)));
+            let kind = file.kind.as_str();
+            self.managed.insert(path.to_string(), (format!("{kind} {}", file.sha256), permissions(&file.ownership)));
         }
         for (path, ownership) in manifest.directories {
             self.managed.insert(path.to_string(), ("directory".to_string(), permissions(&ownership)));
@@ -210,6 +211,12 @@ impl Manifest {
         }
         self.absent.extend(manifest.absent.iter().map(ToString::to_string));
         self.host_bound.extend(manifest.host_bound.iter().map(ToString::to_string));
+        for (path, package) in manifest.adopted {
+            self.handling.entry(path.to_string()).or_default().insert(format!("adopt {package}"));
+        }
+        for path in manifest.exclusive {
+            self.handling.entry(path.to_string()).or_default().insert("exclusive".to_owned());
+        }
         for (path, commands) in manifest.validate {
             self.handling.entry(path.to_string()).or_default().extend(commands);
         }

@@ -1,12 +1,12 @@
 //! What a role or a host puts on a machine, as payload, manifest records, units in place and scripts. One way for
 //! both: they differ only in names and in who wins.
 
-use super::machine_manifest::{FileRecord, MachineManifest, OwnUnit, Ownership, UnitState};
+use super::machine_manifest::{FileKind, FileRecord, MachineManifest, OwnUnit, Ownership, UnitState};
 use super::scripts;
 use crate::access::format::Grants;
 use crate::deb::sha256;
 use crate::diagnostics::{Diagnostic, rules};
-use crate::model::{Access, Account, Content, File, ServiceState, Unit};
+use crate::model::{Access, Account, Content, File, FilePolicy, ServiceState, Unit};
 use crate::names::{AccountName, Codename, MachinePath, PackageName, Prefix, UnitName};
 use crate::plan::{Claim, ClaimKind, DebContent, Entry};
 use crate::relation::{Relation, RelationField};
@@ -116,6 +116,10 @@ impl<'o> Assembly<'o> {
                 },
             );
             self.manifest.directories.insert(directory.path.value.clone(), ownership);
+            if directory.exclusive {
+                self.manifest.exclusive.insert(directory.path.value.clone());
+            }
+            self.effects(&directory.path.value, &directory.reload, &directory.restart);
         }
         for absent in &content.absent {
             self.claim(&absent.path, ClaimKind::Absent);
@@ -138,6 +142,7 @@ impl<'o> Assembly<'o> {
         self.settings(content);
         self.accounts(content);
         self.access(&content.access);
+        self.keep_diverted_conffiles(content);
         self.answers = content.debconf.clone();
         if !self.answers.is_empty() {
             // The preinst calls debconf-set-selections, which no other provider of debconf-2.0 has.
@@ -156,7 +161,16 @@ impl<'o> Assembly<'o> {
     pub fn file(&mut self, file: &File, bytes: &Arc<[u8]>, kind: ClaimKind) {
         let path = &file.path.value;
         self.claim(&file.path, kind);
-        self.payload(path, bytes, Ownership { mode: file.mode, owner: file.owner.clone(), group: file.group.clone() });
+        let kind = match file.policy {
+            FilePolicy::Managed | FilePolicy::Adopt(_) => FileKind::Managed,
+            FilePolicy::Initial => FileKind::Initial,
+            FilePolicy::Divert => FileKind::Divert,
+        };
+        let ownership = Ownership { mode: file.mode, owner: file.owner.clone(), group: file.group.clone() };
+        self.payload(path, bytes, ownership, kind);
+        if let FilePolicy::Adopt(package) = &file.policy {
+            self.manifest.adopted.insert(path.clone(), package.clone());
+        }
         self.file_effects(file);
     }
 
@@ -181,12 +195,25 @@ impl<'o> Assembly<'o> {
         self.manifest.restart.extend(restart.iter().map(|unit| (path.clone(), unit.value.clone())));
     }
 
-    fn payload(&mut self, path: &MachinePath, bytes: &Arc<[u8]>, ownership: Ownership) {
+    /// A diverted conffile looks to unattended-upgrades like one that somebody edited: with an upstream change of it, it
+    /// holds the package back, unless apt is told what becomes of edited conffiles (its `conffile_prompt`).
+    fn keep_diverted_conffiles(&mut self, content: &Content) {
+        let conffile =
+            |file: &&File| file.policy == FilePolicy::Divert && file.path.value.as_str().starts_with("/etc/");
+        let Some(file) = content.files.iter().find(conffile) else { return };
+        let package = self.owner.package.clone();
+        let text = "DPkg::Options { \"--force-confdef\"; \"--force-confold\"; };";
+        if let Some(path) = self.generated(&format!("/etc/apt/apt.conf.d/60{package}.conf"), file.path.span) {
+            self.generated_file(&path, text, 0o644, file.path.span);
+        }
+    }
+
+    fn payload(&mut self, path: &MachinePath, bytes: &Arc<[u8]>, ownership: Ownership, kind: FileKind) {
         // The mode in the package is only what is becoming there: the runtime sets the recorded one.
         let mode = if bytes.starts_with(b"#!") { 0o755 } else { 0o644 };
         let files = self.inside("/files");
         self.entries.insert(files.join(path), Entry::File { mode, bytes: bytes.clone() });
-        self.manifest.files.insert(path.clone(), FileRecord { ownership, sha256: sha256(bytes) });
+        self.manifest.files.insert(path.clone(), FileRecord { ownership, sha256: sha256(bytes), kind });
     }
 
     fn inside(&self, name: &str) -> MachinePath {
@@ -233,7 +260,8 @@ impl<'o> Assembly<'o> {
     pub fn rendered_unit(&mut self, unit: &Unit, bytes: &Arc<[u8]>) {
         let Some(path) = self.unit_override(unit) else { return };
         self.claim(&Spanned::new(path.clone(), unit.name.span), ClaimKind::Rendering);
-        self.payload(&path, bytes, Ownership { mode: 0o644, owner: root(), group: root() });
+        let ownership = Ownership { mode: 0o644, owner: root(), group: root() };
+        self.payload(&path, bytes, ownership, FileKind::Managed);
         self.manifest.restart.insert((path, unit.name.value.clone()));
     }
 
@@ -346,7 +374,8 @@ impl<'o> Assembly<'o> {
         let head = format!("# Managed by {}: what is changed here is changed back.\n", self.owner.package);
         let bytes = format!("{head}{}\n", text.trim_end()).into_bytes().into();
         self.claim(&Spanned::new(path.clone(), span), ClaimKind::Managed);
-        self.payload(path, &bytes, Ownership { mode, owner: root(), group: root() });
+        let ownership = Ownership { mode, owner: root(), group: root() };
+        self.payload(path, &bytes, ownership, FileKind::Managed);
     }
 
     /// System accounts: sysusers.d(5) in place; the runtime has them made before it puts files there.

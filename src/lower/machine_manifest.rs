@@ -19,6 +19,10 @@ pub struct MachineManifest {
     pub absent: BTreeSet<MachinePath>,
     /// Files that only the machine's host package can hold: until it does, the services are held.
     pub host_bound: BTreeSet<MachinePath>,
+    /// Files in the place of one that this package's maintainer scripts made: there while it is installed.
+    pub adopted: BTreeMap<MachinePath, PackageName>,
+    /// Directories in which nothing but what packages put there may be.
+    pub exclusive: BTreeSet<MachinePath>,
     /// Commands that must succeed before a change of this package takes effect, in the order written.
     pub validate: BTreeMap<MachinePath, Vec<String>>,
     pub reload: BTreeSet<(MachinePath, UnitName)>,
@@ -45,6 +49,28 @@ pub struct FileRecord {
     pub ownership: Ownership,
     /// Lower case hex.
     pub sha256: String,
+    pub kind: FileKind,
+}
+
+/// What a file's record begins with: what becomes of it on the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// `file`: as it is here, always.
+    Managed,
+    /// `initial`: put there if nothing is, then left alone.
+    Initial,
+    /// `divert`: in the place of another package's file.
+    Divert,
+}
+
+impl FileKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Managed => "file",
+            Self::Initial => "initial",
+            Self::Divert => "divert",
+        }
+    }
 }
 
 /// The state that a unit is put into; what it was before is the runtime's to remember.
@@ -87,6 +113,8 @@ impl MachineManifest {
             directories: BTreeMap::new(),
             absent: BTreeSet::new(),
             host_bound: BTreeSet::new(),
+            adopted: BTreeMap::new(),
+            exclusive: BTreeSet::new(),
             validate: BTreeMap::new(),
             reload: BTreeSet::new(),
             restart: BTreeSet::new(),
@@ -125,8 +153,13 @@ impl MachineManifest {
         };
         let fields: Vec<&str> = rest.split(' ').collect();
         match (kind, fields.as_slice()) {
-            ("file", [at, mode, owner, group, sha256]) => {
-                let record = FileRecord { ownership: ownership(mode, owner, group)?, sha256: sha256.to_string() };
+            ("file" | "initial" | "divert", [at, mode, owner, group, sha256]) => {
+                let kind = match kind {
+                    "initial" => FileKind::Initial,
+                    "divert" => FileKind::Divert,
+                    _ => FileKind::Managed,
+                };
+                let record = FileRecord { ownership: ownership(mode, owner, group)?, sha256: sha256.to_string(), kind };
                 self.files.insert(path(at)?, record);
             }
             ("dir", [at, mode, owner, group]) => {
@@ -141,6 +174,12 @@ impl MachineManifest {
             }
             ("host-bound", _) => {
                 self.host_bound.insert(path(rest)?);
+            }
+            ("adopt", [at, package]) => {
+                self.adopted.insert(path(at)?, PackageName::parse(package)?);
+            }
+            ("exclusive", _) => {
+                self.exclusive.insert(path(rest)?);
             }
             ("validate", _) => {
                 let (at, command) = pair()?;
@@ -192,7 +231,7 @@ impl fmt::Display for MachineManifest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "debrole-manifest {FORMAT}\npackage {}", self.package)?;
         for (path, file) in &self.files {
-            writeln!(f, "file {path} {} {}", file.ownership, file.sha256)?;
+            writeln!(f, "{} {path} {} {}", file.kind.as_str(), file.ownership, file.sha256)?;
         }
         for (path, target) in &self.links {
             writeln!(f, "link {path} {target}")?;
@@ -205,6 +244,12 @@ impl fmt::Display for MachineManifest {
         }
         for path in &self.host_bound {
             writeln!(f, "host-bound {path}")?;
+        }
+        for (path, package) in &self.adopted {
+            writeln!(f, "adopt {path} {package}")?;
+        }
+        for path in &self.exclusive {
+            writeln!(f, "exclusive {path}")?;
         }
         for (path, commands) in &self.validate {
             for command in commands {
@@ -245,10 +290,14 @@ debrole-manifest 1
 package pg-role-web
 file /etc/a 0644 root root aa
 file /etc/b 2750 www-data adm bb
+initial /etc/c 0644 root root cc
+divert /etc/d 0644 root root dd
 link /etc/l ../a target with spaces
 dir /srv/www 0755 root root
 absent /etc/nginx/sites-enabled/default
 host-bound /etc/h
+adopt /etc/a postfix
+exclusive /srv/www
 validate /etc/a nginx -t
 validate /etc/a sh -c 'second after first'
 reload /etc/a nginx.service

@@ -22,6 +22,8 @@ pub const SCRIPT: &str = concat!(
     "\n",
     include_str!("runtime/accounts.sh"),
     "\n",
+    include_str!("runtime/others.sh"),
+    "\n",
     include_str!("runtime/check.sh"),
     "\n",
     include_str!("runtime/attempt.sh"),

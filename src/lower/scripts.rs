@@ -148,6 +148,8 @@ set -e
 case \"$1\" in
 {reload}    purge)
         rm -f /var/lib/{prefix}/packages/{package} /var/lib/{prefix}/marks/{package}
+        # Files that were put there once stay until now. The runtime removes them, if it is there.
+        dpkg-trigger --no-await {trigger} || true
         ;;
 esac
 "

@@ -4,8 +4,8 @@ use super::paths::{self, Use};
 use super::text::{account, one_line, script};
 use super::{Facts, command, relations, units};
 use crate::diagnostics::{Diagnostic, Rule, rules};
-use crate::model::{Absent, Content, Directory, File, FileText, Symlink};
-use crate::names::MachinePath;
+use crate::model::{Absent, Content, Directory, File, FilePolicy, FileText, Symlink};
+use crate::names::{MachinePath, PackageName};
 use crate::schema::{Text, ast};
 use crate::source::{Sources, Span, Spanned};
 use crate::tree::{Definition, TreeFile};
@@ -39,7 +39,24 @@ pub fn resolve(ast: &ast::Content, site: &mut Site<'_>, out: &mut Vec<Diagnostic
         let mode = paths::mode(directory.mode.as_ref(), directory.special.as_ref(), 0o755, true, out);
         let owner = account(directory.owner.as_ref(), "user", out);
         let group = account(directory.group.as_ref(), "group", out);
-        content.directories.extend(path.map(|path| Directory { path, mode, owner, group }));
+        let exclusive = directory.exclusive.as_ref().filter(|flag| flag.value).map(|flag| flag.span);
+        let reload = units::names(directory.reload.as_ref(), out);
+        let restart = units::names(directory.restart.as_ref(), out);
+        if let (Some(flag), Some(path)) = (exclusive, &path)
+            && !path.value.as_str().starts_with("/etc/")
+        {
+            out.push(
+                Diagnostic::new(
+                    &rules::exclusive_outside_etc::RULE,
+                    format!("{} may hold data: it can't be exclusive", path.value),
+                )
+                .at(flag, "")
+                .also(path.span, "not below /etc")
+                .help("remove exclusive = true"),
+            );
+        }
+        let exclusive = exclusive.is_some();
+        content.directories.extend(path.map(|path| Directory { path, mode, owner, group, exclusive, reload, restart }));
     }
     for service in ast.service.iter().flat_map(|many| &many.0) {
         content.services.extend(units::service(service, out));
@@ -195,6 +212,7 @@ fn files(ast: &ast::File, site: &mut Site<'_>, out: &mut Vec<Diagnostic>) -> Vec
             );
         }
     }
+    let policy = policy(ast, out);
     let template = ast.template.as_ref().filter(|flag| flag.value).map(|flag| flag.span);
     let make = |path: Spanned<MachinePath>, body: Body<'_>, out: &mut Vec<Diagnostic>| {
         let default = if body.file.is_some_and(|file| file.executable) { 0o755 } else { 0o644 };
@@ -221,6 +239,7 @@ fn files(ast: &ast::File, site: &mut Site<'_>, out: &mut Vec<Diagnostic>) -> Vec
             validate: validate.clone(),
             reload: reload.clone(),
             restart: restart.clone(),
+            policy: policy.clone(),
         })
     };
     let Some(directory) = &ast.directory else {
@@ -293,6 +312,62 @@ fn files(ast: &ast::File, site: &mut Site<'_>, out: &mut Vec<Diagnostic>) -> Vec
         made.extend(make(Spanned::new(machine, path.span), body, out));
     }
     made
+}
+
+/// `policy` and `adopt`.
+fn policy(ast: &ast::File, out: &mut Vec<Diagnostic>) -> FilePolicy {
+    let policy = match &ast.policy {
+        None => FilePolicy::Managed,
+        Some(text) => match text.value.as_str() {
+            "managed" => FilePolicy::Managed,
+            "initial" => FilePolicy::Initial,
+            "divert" => FilePolicy::Divert,
+            other => {
+                let diagnostic = Diagnostic::new(
+                    &rules::invalid_policy::RULE,
+                    format!("there is no policy \"{}\"", other.escape_debug()),
+                )
+                .at(text.span, "");
+                let near = crate::near::nearest(other, ["managed", "initial", "divert"]);
+                out.push(match near {
+                    Some(near) => diagnostic.help(format!("did you mean \"{near}\"?")),
+                    None => diagnostic.help("write \"managed\", \"initial\" or \"divert\""),
+                });
+                FilePolicy::Managed
+            }
+        },
+    };
+    let Some(adopt) = &ast.adopt else { return policy };
+    if let Some(text) = &ast.policy
+        && policy != FilePolicy::Managed
+    {
+        out.push(
+            Diagnostic::new(
+                &rules::invalid_policy::RULE,
+                format!("a file of the policy \"{}\" can't be adopted, too", text.value),
+            )
+            .at(adopt.span, "this")
+            .also(text.span, "and this exclude each other")
+            .help(
+                "keep one of them: dpkg -S tells which files dpkg installed (divert); scripts made the others (adopt)",
+            ),
+        );
+        return policy;
+    }
+    match PackageName::parse(&adopt.value) {
+        Ok(package) => FilePolicy::Adopt(package),
+        Err(error) => {
+            out.push(
+                Diagnostic::new(
+                    &rules::invalid_package_name::RULE,
+                    format!("\"{}\" can't be a package: {error}", adopt.value.escape_debug()),
+                )
+                .at(adopt.span, "")
+                .help("write the name of the package whose scripts make the file, such as \"postfix\""),
+            );
+            policy
+        }
+    }
 }
 
 fn no_files(directory: &Text, folder: &Path, site: &Site<'_>) -> Diagnostic {

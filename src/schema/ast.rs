@@ -440,6 +440,10 @@ schema! {
 
     /// A file on the machine. What was there before is kept aside and put back when the role goes.
     ///
+    /// A file that belongs to another package is never altered. Look for its drop-in directory first (`conf.d/`); for a
+    /// daemon's options `drop_in` of `[[service]]` is the way. Where there is none, `policy = "divert"` takes the place
+    /// of a file that dpkg installed, `adopt` that of one which maintainer scripts made, and `[[absent]]` keeps one away.
+    ///
     /// ```toml
     /// [[file]]
     /// path     = "/etc/nginx/conf.d/pg-web.conf"
@@ -476,6 +480,17 @@ schema! {
         reload: Texts { default: "[]", example: "[\"nginx.service\"]", source: "systemctl(1), reload" },
         /// Units that are restarted when the file changed, appeared or went.
         restart: Texts { default: "[]", example: "[\"postgresql.service\"]", source: "systemctl(1), restart" },
+        /// `managed`: what somebody changes is changed back. `initial`: put there if nothing is; from then on it is the
+        /// machine's own, also where it is edited or removed, and goes only when the package is purged, as Debian's
+        /// conffiles do. `divert`: in the place of a file that another package installed, which is diverted
+        /// (dpkg-divert) while that package is there and put back when the role goes; never an Essential package's.
+        /// Below /etc, apt is told then to keep changed conffiles (`--force-confold`), else unattended-upgrades
+        /// would hold that package back.
+        policy: Text { default: "\"managed\"", example: "\"initial\"", source: "Debian Policy 10.7, 3.9", values: &["managed", "initial", "divert"] },
+        /// The package whose maintainer scripts make this file: `postfix` for `/etc/postfix/main.cf`. While it is
+        /// installed the file is managed. What the scripts made is put back when the role goes, and is gone when that
+        /// package was purged. Until the package is there, the file waits.
+        adopt: Text { example: "\"postfix\"", source: "Debian Policy 10.7.3" },
     }
 
     /// A symbolic link.
@@ -511,6 +526,13 @@ schema! {
         owner: Text { default: "\"root\"", example: "\"www-data\"", source: "useradd(8)" },
         /// The group that owns it.
         group: Text { default: "\"root\"", example: "\"adm\"", source: "groupadd(8)" },
+        /// Whether nothing may be in it but what packages put there, Debian's or the fleet's. A foreign file, at any
+        /// depth, is moved away and put back when the role goes. Below /etc only.
+        exclusive: Flag { default: "false", example: "true" },
+        /// Units that are reloaded when the directory changed or a foreign file was moved away.
+        reload: Texts { default: "[]", example: "[\"nginx.service\"]", source: "systemctl(1), reload" },
+        /// Units that are restarted when the directory changed or a foreign file was moved away.
+        restart: Texts { default: "[]", example: "[\"postgresql.service\"]", source: "systemctl(1), restart" },
     }
 
     /// The state of a systemd unit. What it was before is put back when the role goes.

@@ -112,7 +112,13 @@ withdraw() {
         run_queue
     fi
     if [ -n "$all" ] && ! grep -qE '^(file|link|dir|absent) ' "$state/applied" 2>/dev/null; then
-        rm -rf "$state/applied" "$state/originals" "$state/units" "$state/held" "$state/marks" "$state/packages" \
+        # Files that were put there once, and are there still, are purged with us.
+        if grep -q '^initial ' "$state/applied" 2>/dev/null; then
+            sed -n -e 1p -e '/^initial /p' "$state/applied" | write_atomically "$state/applied"
+        else
+            rm -f "$state/applied"
+        fi
+        rm -rf "$state/originals" "$state/units" "$state/held" "$state/marks" "$state/packages" \
             "$state/recheck" "$state/drift"
     fi
     return 0

@@ -15,10 +15,10 @@ FILENAME == desired {
     next
 }
 FILENAME == applied { if ($1 == "reload" || $1 == "restart") told[$2] = told[$2] $1 " " $3 "\n"; next }
-$1 == "bad" || ($2 in out) || ($4 in out) || (some && !($3 in only)) { next }
+$1 == "bad" || $1 == "wait" || ($2 in out) || ($4 in out) || (some && !($3 in only)) { next }
 {
     before = $3; p = $4; order = 2
-    if ($1 == "drop") { order = $6 ~ /O/ ? 3 : 0; if (!order) gap[p] = 1 }
+    if ($1 == "drop") { order = $6 ~ /[OD]/ ? 3 : 0; if (!order) gap[p] = 1 }
     if ($1 == "put" && $5 == "dir") { order = 1; directory[p] = 1 }
     if ($1 == "note" || $1 == "forget") order = 9
     line = $0; sub(/^[^ ]* [^ ]* [^ ]* /, "", line)
@@ -66,8 +66,8 @@ FILENAME == plan {
         arg = NF > 7 ? rest(7) : ""
         if (kind == "file") arg = $8 " " $9 " " $10 " " $11
         if (kind == "dir") arg = $8 " " $9 " " $10
-        line[p] = kind " " p " " pkg " "; args[p] = arg == "" ? "" : " " arg
-        original[p] = $7 ~ /[NO]/ ? "kept" : "-"
+        line[p] = ($7 ~ /I/ ? "initial" : kind) " " p " " pkg " "; args[p] = arg == "" ? "" : " " arg
+        original[p] = $7 ~ /[DVW]/ ? "diverted" : $7 ~ /[NO]/ ? "kept" : $7 ~ /I.*E/ ? "there" : "-"
     }
     # A directory that we made stays ours to remove, once it is empty.
     if ((op == "drop" || op == "forget") && kind == "dir" && $7 !~ /O/) made[p] = 1
@@ -144,6 +144,6 @@ report() {
         $6 == "made" || $3 == "note" || $3 == "forget" { next }
         $3 == "put" && $6 == "absent" { print "moved away " $5 " (" $4 ")"; next }
         $3 == "put" { print "installed " $5 " (" $4 ")"; next }
-        { print ($7 ~ /O/ ? "put back what was at " : "removed ") $5 " (" $4 ")" }' "$w/plan" |
+        { print ($7 ~ /O|D[^P]/ ? "put back what was at " : "removed ") $5 " (" $4 ")" }' "$w/plan" |
         while read -r line; do say "$line"; done
 }

@@ -20,7 +20,12 @@ check() {
         mark "$pkg" "host: $path comes with this machine's host package, its services wait: $(host_advice)"
     done <"$w/held"
 
+    grep '^blank ' "$w/desired" >"$w/list"
+    while read -r _ pkg directory; do mark "$pkg" "$directory: holds a file with a blank in its name: remove it by hand"; done <"$w/list"
+
     [ -s "$w/actions" ] || return 0
+    grep '^wait ' "$w/actions" >"$w/list"
+    while read -r _ pkg _ path _ _ text; do mark "$pkg" "$path: $text"; done <"$w/list"
     grep '^bad ' "$w/actions" >"$w/list"
     while read -r _ pkg _ path _ _ text; do refuse "$pkg" "$path" "$text"; done <"$w/list"
     check_accounts
@@ -85,7 +90,7 @@ check_parents() {
 # What dpkg installed belongs to its package (Debian Policy 10.7.4, for conffiles; anything else would be back with
 # the next upgrade). Directories may be shared.
 check_owners() {
-    awk '$1 == "put" && $5 != "dir" {
+    awk '$1 == "put" && $5 != "dir" && $6 !~ /[DVW]/ {
             print $4
             if ($4 ~ /^\/usr\/(bin|sbin|lib)/) print substr($4, 5)
             if ($4 ~ /^\/(bin|sbin|lib)/) print "/usr" $4
@@ -94,7 +99,7 @@ check_owners() {
     grep -rxF -f "$w/list" --include='*.list' /var/lib/dpkg/info | sed 's|^.*/\([^/:]*\)\(:[^:]*\)*\.list:|\1 |' >"$w/owned"
     [ -s "$w/owned" ] || return 0
     awk 'NR == FNR { owner[$2] = $1; next }
-        $1 == "put" && $5 != "dir" {
+        $1 == "put" && $5 != "dir" && $6 !~ /[DVW]/ {
             alias = $4 ~ /^\/usr\// ? substr($4, 5) : "/usr" $4
             if ($4 in owner) print $2, $4, owner[$4]; else if (alias in owner) print $2, $4, owner[alias]
         }' "$w/owned" "$w/actions" >"$w/list"

@@ -60,7 +60,7 @@ remove_and_make_directories() {
         set_arguments
         beside "$path" "$number"
         case $op.$kind.$flags in
-        drop.*.*O*) ;;
+        drop.*.*[OD]*) ;;
         drop.*)
             mv -T "$path" "$old" 2>"$w/error" || { trouble "$pkg" "$path" "can not be removed"; return 1; }
             ;;
@@ -98,6 +98,12 @@ make_new_files() {
                 { trouble "$pkg" "$path" "can not be made"; return 1; }
             ;;
         drop.dir.*) ;;
+        drop.*.*P*) ;;
+        drop.*.*D*)
+            diverted_to "$path"
+            ! exists "$there" || { rm -rf "$new" && cp -a "$there" "$new"; } 2>"$w/error" ||
+                { trouble "$pkg" "$path" "what was diverted can not be put back"; return 1; }
+            ;;
         drop.*.*O*)
             { rm -rf "$new" && cp -a "$state/originals$path~" "$new"; } 2>"$w/error" ||
                 { trouble "$pkg" "$path" "what was there before can not be put back"; return 1; }
@@ -133,7 +139,18 @@ exchange() {
             { chown --reference="$state/originals$path~" "$path" && chmod --reference="$state/originals$path~" "$path"; } \
                 2>"$w/error" || { trouble "$pkg" "$path" "its owner and mode can not be put back"; return 1; }
             ;;
-        put.* | drop.*.*O*)
+        put.* | drop.*.*[OD]*)
+            case $flags in
+            *V*) divert "$path" 2>"$w/error" || { trouble "$pkg" "$path" "can not be diverted"; return 1; } ;;
+            *W*) divert "$path" kept 2>"$w/error" || { trouble "$pkg" "$path" "can not be diverted"; return 1; } ;;
+            *D*) # the package may have been purged since, and its file with it
+                if [ "$op" = drop ] && ! exists "$new"; then
+                    ! exists "$path" || mv -T "$path" "$old" 2>"$w/error" ||
+                        { trouble "$pkg" "$path" "can not be removed"; return 1; }
+                    continue
+                fi
+                ;;
+            esac
             # A second name for what is there, so that undo is one rename; and there is no moment without the file.
             {
                 if [ -d "$path" ] && [ ! -L "$path" ]; then

@@ -28,12 +28,14 @@ look() {
     awk -v dpkg="$w/dpkg" -v withdrawn="$w/withdrawn" -v applied="$applied" -v paths="$w/paths" \
         -v hosts="$share/hosts/" -v prefix="@PREFIX@" -v name="$name" -v short="${name%%.*}" "$merge" \
         "$w/dpkg" "$w/withdrawn" "$applied" $manifests pass=2 $manifests >"$w/desired" || die "cannot read the manifests"
+    find_others
 
     # One stat and one sha256sum for all. What is not there is what we look for, so errors say nothing.
     xargs -r -d "$newline" stat -c '%A %a %U %G %N' -- <"$w/paths" >"$w/stat" 2>/dev/null
     awk 'substr($1, 1, 1) == "-" { print $5 }' "$w/stat" | xargs -r -d "$newline" sha256sum -- >"$w/sha" 2>/dev/null
     awk -v desired="$w/desired" -v applied="$applied" -v stat="$w/stat" -v paths="$w/paths" -v gaps="$w/gaps" \
-        -v prefix="@PREFIX@" "$compare" "$w/desired" "$applied" "$w/stat" "$w/sha" "$w/paths" >"$w/actions" ||
+        -v others="$w/others" -v diverted="$w/diverted" -v prefix="@PREFIX@" "$compare" \
+        "$w/desired" "$applied" "$w/others" "$w/diverted" "$w/stat" "$w/sha" "$w/paths" >"$w/actions" ||
         die "cannot compare"
     leave_held
 }
@@ -54,6 +56,9 @@ machine_name() {
 
 # $w/desired:  package NAME active|frozen|refused VERSION DIRECTORY     (frozen: dpkg is in the middle of it)
 #              file PATH PACKAGE MODE OWNER GROUP SHA256 SOURCE | link PATH PACKAGE TARGET | dir … | absent …
+#              policy PATH initial|divert|adopt [MAKER]       of a file
+#              exclusive PATH PACKAGE | foreign PATH          a directory, and what is not to be in one
+#              blank PACKAGE PATH                             an exclusive directory with something we can not name
 #              keep PATH                                      wanted by a frozen package: left as it is
 #              reload|restart PATH UNIT PACKAGE | validate PACKAGE PATH COMMAND
 #              account NAME FILE PACKAGE                      a system account, and the sysusers.d(5) that has it
@@ -76,13 +81,16 @@ function wins(a, b) {
     if (rank[a] != rank[b]) return rank[a] > rank[b]
     return a != b && newer(version[a], version[b])
 }
-function claim(path, line) { if (wins(pkg, owner[path])) { owner[path] = pkg; entry[path] = line } }
+function claim(path, line) {
+    if (wins(pkg, owner[path])) { owner[path] = pkg; entry[path] = line; delete policy[path]; delete exclusive[path] }
+}
 function octal(mode) { sub(/^0+/, "", mode); return mode == "" ? "0" : mode }
 function refuse(text) { state[pkg] = "refused"; print "mark " pkg " " text }
 function state_of(status) {
     if (status == "" || status == "not-installed" || status == "config-files") return "gone"
     return status == "installed" || status ~ /^triggers-/ ? "active" : "frozen"
 }
+FILENAME == dpkg && $2 == "not-installed" { next } # purged in this dpkg run
 FILENAME == dpkg { version[$1] = $3; state[$1] = state_of($2); next }
 FILENAME == withdrawn { state[$1] = "gone"; next }
 FILENAME == applied { if (FNR > 1) path[$2] = 1; next }
@@ -103,13 +111,18 @@ FNR == 1 {
 }
 pass != 2 {
     if (state[pkg] == "active" &&
-        $1 !~ /^(package|file|link|dir|absent|host-bound|validate|reload|restart|unit|own-unit|account|setup)$/)
+        $1 !~ /^(package|file|initial|divert|link|dir|absent|host-bound|adopt|exclusive|validate|reload|restart|unit|own-unit|account|setup)$/)
         refuse("format: its manifest has \"" $1 "\", unknown here: upgrade " prefix "-runtime, until then nothing of it changes")
     next
 }
-state[pkg] == "frozen" && $1 ~ /^(file|link|dir|absent)$/ { print "keep " $2; next }
+state[pkg] == "frozen" && $1 ~ /^(file|initial|divert|link|dir|absent)$/ { print "keep " $2; next }
 state[pkg] != "active" { next }
-$1 == "file" { claim($2, "file " $2 " " pkg " " octal($3) " " $4 " " $5 " " $6 " " dir "/files" $2) }
+$1 ~ /^(file|initial|divert)$/ {
+    claim($2, "file " $2 " " pkg " " octal($3) " " $4 " " $5 " " $6 " " dir "/files" $2)
+    if ($1 != "file" && owner[$2] == pkg) policy[$2] = $1
+}
+$1 == "adopt" && owner[$2] == pkg { policy[$2] = "adopt " $3 }
+$1 == "exclusive" && owner[$2] == pkg { exclusive[$2] = 1 }
 $1 == "link" { claim($2, "link " $2 " " pkg " " rest(2)) }
 $1 == "dir" { claim($2, "dir " $2 " " pkg " " octal($3) " " $4 " " $5) }
 $1 == "absent" { claim($2, "absent " $2 " " pkg) }
@@ -133,6 +146,8 @@ END {
     }
     for (p in state) print "package " p " " state[p] " " (p in version ? version[p] : "-") " " (p in home ? home[p] : "-")
     for (p in owner) { print entry[p]; path[p] = 1 }
+    for (p in policy) print "policy " p " " policy[p]
+    for (p in exclusive) print "exclusive " p " " owner[p]
     for (u in unit) print unit[u]
     for (b in bound) { split(b, f, " "); if (!(f[2] in owner)) print "held " b }
     for (p in path) {
@@ -148,14 +163,16 @@ END {
 #   drop     no longer wanted: removed, or what was there before us put back
 #   forget   no longer wanted, and nothing of ours is there
 #   bad      … TEXT: can not be done
+#   wait     … TEXT: this path is not touched yet, the rest of its package is
 # FLAGS: E something is there; N it is not ours, save it as the original; L ours was changed by somebody, save a copy;
-#        O an original is kept
+#        O an original is kept; I put there once, then not ours; F foreign in an exclusive directory;
+#        D another package's file, diverted; P that package was purged, and dpkg left what was diverted; V to be diverted; W to be diverted, and ours is there already
 # shellcheck disable=SC2016 # awk's own $
 compare='
 function rest(n,  s, i) { s = $0; for (i = 0; i < n; i++) sub(/^[^ ]* /, "", s); return s }
 function same_content(kind, arg, p,  f) {
     split(arg, f, " ")
-    if (kind == "file") return type[p] == "-" && sha[p] == f[4]
+    if (kind == "file" || kind == "initial") return type[p] == "-" && sha[p] == f[4]
     if (kind == "link") return type[p] == "l" && target[p] == arg
     if (kind == "dir") return type[p] == "d"
     return type[p] == ""
@@ -170,24 +187,37 @@ function stuck(pkg) { return state[pkg] == "frozen" || state[pkg] == "refused" }
 function act(op, pkg, before, p, kind, flags, args) {
     print op " " pkg " " before " " p " " kind " " (flags == "" ? "-" : flags) (args == "" ? "" : " " args)
 }
+# The flags that say what the record is to say of the original, and no more.
+function remembered(p) { return rorig[p] == "kept" ? "O" : rkind[p] == "initial" && rorig[p] == "there" ? "E" : "" }
+function want_initial(p,  flags, args) {
+    args = warg[p] " " wsource[p]
+    if (!(p in rkind) && type[p] == "") act("put", wpkg[p], "-", p, "file", "I", args)
+    else if (!(p in rkind)) act("note", wpkg[p], "-", p, "file", "IE", args)
+    else if (rkind[p] != "initial" || rpkg[p] != wpkg[p]) act("note", wpkg[p], rpkg[p], p, "file", "I" remembered(p), args)
+}
 function want(p,  kind, pkg, recorded, foreign, ours, flags, args, before) {
     kind = wkind[p]; pkg = wpkg[p]; recorded = p in rkind
     if (recorded && stuck(rpkg[p]) && is_host(rpkg[p]) && !is_host(pkg)) return
+    if (policy[p] == "initial") { want_initial(p); return }
     before = recorded ? rpkg[p] : "-"
     # Where something is to be absent and is there again, that is the newer original. A directory that we made for
     # what was in it is ours.
-    foreign = recorded ? rkind[p] == "absent" : !((p in made) && type[p] == "d")
+    foreign = recorded ? rkind[p] == "absent" || rorig[p] == "there" : !((p in made) && type[p] == "d")
     ours = recorded && !foreign && same_content(rkind[p], rarg[p], p)
     flags = recorded && rorig[p] == "kept" ? "O" : ""
+    if (p in is_diverted) flags = "D"
+    else if (policy[p] == "divert") flags = recorded ? "W" : "V"
     if (type[p] != "") {
         flags = flags "E"
-        if (foreign || (kind == "absent" && type[p] == "d")) flags = flags "N"
+        if (!recorded && flags ~ /[DV]/) foreign = 0 # what was there has another name, and needs no copy
+        else if (foreign || (kind == "absent" && type[p] == "d")) flags = flags "N"
         else if (!ours && !same_content(kind, warg[p], p)) flags = flags "L"
     }
+    if (p in alien) flags = flags "F"
     args = warg[p]
     if (kind == "file") args = args " " wsource[p]
     if (kind == "dir") args = args (type[p] == "d" ? " " mode[p] " " user[p] ":" group[p] : " - -")
-    if (same(kind, warg[p], p)) {
+    if (same(kind, warg[p], p) && flags !~ /[VW]/) {
         if (!recorded || rpkg[p] != pkg || rkind[p] != kind || rarg[p] != warg[p] || rtell[p] != wtell[p])
             act("note", pkg, before, p, kind, flags, args)
         return
@@ -205,13 +235,22 @@ function want(p,  kind, pkg, recorded, foreign, ours, flags, args, before) {
 function unwanted(p,  kind, flags) {
     if ((p in keep) || stuck(rpkg[p])) return
     kind = rkind[p]
-    flags = (rorig[p] == "kept" ? "O" : "") (type[p] != "" ? "E" : "")
+    if (kind == "initial") { # the machine keeps it until the package is purged
+        if (rpkg[p] in known) return
+        if (rorig[p] == "there") { act("forget", rpkg[p], rpkg[p], p, kind, "", ""); return }
+    }
+    # Of a purged package nothing is brought back.
+    flags = (rorig[p] == "kept" && other[p] != "purged" ? "O" : "") (type[p] != "" ? "E" : "")
+    if (p in is_diverted) {
+        act("drop", rpkg[p], rpkg[p], p, kind, "D" (other[p] == "purged" ? "P" : "") (type[p] != "" ? "E" : "") (type[p] == "" || same_content(kind, rarg[p], p) ? "" : "L"), "")
+        return
+    }
     if (kind == "dir") {
         if (rorig[p] == "kept" && type[p] == "d")
             act("drop", rpkg[p], rpkg[p], p, kind, flags, "- - - " mode[p] " " user[p] ":" group[p])
         else act("forget", rpkg[p], rpkg[p], p, kind, flags, "")
     } else if (type[p] == "") {
-        act(rorig[p] == "kept" ? "drop" : "forget", rpkg[p], rpkg[p], p, kind, flags, "")
+        act(flags ~ /O/ ? "drop" : "forget", rpkg[p], rpkg[p], p, kind, flags, "")
     } else if (kind == "absent" || type[p] !~ /[-l]/) {
         act("forget", rpkg[p], rpkg[p], p, kind, flags, "")
     } else {
@@ -219,8 +258,10 @@ function unwanted(p,  kind, flags) {
     }
 }
 FILENAME == desired {
-    if ($1 == "package") state[$2] = $3
+    if ($1 == "package") { state[$2] = $3; known[$2] = 1 }
     else if ($1 == "keep") keep[$2] = 1
+    else if ($1 == "policy") policy[$2] = $3
+    else if ($1 == "foreign") alien[$2] = 1
     else if ($1 == "reload" || $1 == "restart") wtell[$2] = wtell[$2] $1 " " $3 ";"
     else if ($1 ~ /^(file|link|dir|absent)$/) {
         wkind[$2] = $1; wpkg[$2] = $3
@@ -232,11 +273,13 @@ FILENAME == desired {
 FILENAME == applied {
     if ($1 == "reload" || $1 == "restart") rtell[$2] = rtell[$2] $1 " " $3 ";"
     else if ($1 == "made") made[$2] = 1
-    else if ($1 ~ /^(file|link|dir|absent)$/) {
+    else if ($1 ~ /^(file|initial|link|dir|absent)$/) {
         rkind[$2] = $1; rpkg[$2] = $3; rorig[$2] = $4; rarg[$2] = NF > 4 ? rest(4) : ""
     }
     next
 }
+FILENAME == others { other[$2] = $1; othertext[$2] = rest(2); next }
+FILENAME == diverted { is_diverted[$1] = 1; next }
 FILENAME == stat {
     type[$5] = substr($1, 1, 1); mode[$5] = $2; user[$5] = $3; group[$5] = $4
     if (type[$5] == "l") target[$5] = rest(6)
@@ -246,6 +289,15 @@ FILENAME == paths { if (type[$1] == "") print $1 >gaps; next }
 { sha[$2] = $1 }
 END {
     printf "" >gaps
-    for (p in wkind) want(p)
+    for (p in wkind) {
+        if (other[p] == "never") act("bad", wpkg[p], "-", p, wkind[p], "", othertext[p])
+        else if (other[p] == "" || other[p] == "here") want(p)
+        # Removed but not purged: its conffile stays where it is, and so does ours.
+        else if (other[p] == "gone" && (p in is_diverted)) continue
+        else {
+            act("wait", wpkg[p], "-", p, wkind[p], "", othertext[p])
+            if (other[p] != "busy" && (p in rkind)) unwanted(p)
+        }
+    }
     for (p in rkind) if (!(p in wkind)) unwanted(p)
 }'

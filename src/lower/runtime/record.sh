@@ -6,6 +6,9 @@
 #   link PATH PACKAGE ORIGINAL TARGET                      before us, else "-"
 #   dir PATH PACKAGE ORIGINAL MODE OWNER GROUP
 #   absent PATH PACKAGE ORIGINAL
+#   initial PATH PACKAGE ORIGINAL MODE OWNER GROUP SHA256  as it was when we put it there; the machine's own since.
+#                                                          ORIGINAL "there": it was there before us
+#                                                          "diverted": what dpkg installed has another name
 #   made PATH                                              a directory made because something had to be in it
 #   reload|restart PATH UNIT                               what to do when PATH changes or goes
 #
@@ -77,11 +80,22 @@ undo() {
                 if [ -L "$path" ] && [ "$(readlink "$path")" = "$args" ]; then rm -f "$path" || undone=; fi
                 ;;
             put.dir.* | put.made.*) rmdir "$path" 2>/dev/null || : ;;
+            drop.*.*D*) # what was diverted, put back where nothing was
+                diverted_to "$path"
+                if ! exists "$new" && exists "$there"; then rm -f "$path" || undone=; fi
+                ;;
             drop.*) # an original that was put back where nothing was
                 if [ ! -e "$new" ] && [ ! -L "$new" ] && same_as_original "$path"; then rm -rf "$path" || undone=; fi
                 ;;
             esac
         fi
+        case $op.$flags in
+        put.*V* | put.*W*)
+            undivert "$path" || undone=
+            diverted_to "$path"
+            case $flags in *V*) rm -f "$there" || undone= ;; esac
+            ;;
+        esac
         if exists "$new"; then rm -rf "$new" || undone=; fi
     done <"$w/undo"
     [ -n "$undone" ] && rm -f "$state/journal"
@@ -95,6 +109,11 @@ same_as_original() {
 # After the commit: what is to be told goes into the queue, what was kept for undo goes.
 finish() {
     sed -n 's/^tell //p' "$state/journal" >>"$run/queue" || return 1
+    grep -E '^act [0-9]+ drop [^ ]+ [^ ]+ [a-z]+ [A-Z]*D' "$state/journal" >"$w/undivert"
+    while read -r _ _ _ _ path _; do
+        diverted_to "$path"
+        { undivert "$path" && rm -f "$there"; } || return 1
+    done <"$w/undivert"
     awk -v originals="$state/originals" -v prefix="@PREFIX@" '
         $1 == "act" {
             directory = $5; sub(/\/[^\/]*$/, "", directory)

@@ -66,7 +66,7 @@ settle_held() {
 settle_directories() {
     [ -e "$state/applied" ] || return 0
     awk '$1 == "made" { made[$2] = 1; next }
-        $1 ~ /^(file|link|dir|absent)$/ { p = $2; if ($1 == "dir") needed[p] = 1; while (sub(/\/[^\/]*$/, "", p) && p != "") needed[p] = 1 }
+        $1 ~ /^(file|initial|link|dir|absent)$/ { p = $2; if ($1 == "dir") needed[p] = 1; while (sub(/\/[^\/]*$/, "", p) && p != "") needed[p] = 1 }
         END { for (p in made) if (!(p in needed)) print p }' "$state/applied" | sort -r >"$w/unneeded"
     [ -s "$w/unneeded" ] || return 0
     : >"$w/unmade"

@@ -7,13 +7,14 @@ find_validators() {
     : >"$w/commands"
     : >"$w/scope"
     [ -z "$withdrawing" ] || return 0
-    awk -v plan="$w/plan" -v scope="$w/scope" '
+    awk -v plan="$w/plan" -v scope="$w/scope" -v actions="$w/actions" '
+        FILENAME == actions { if ($1 == "wait") waits[$4] = 1; next }
         FILENAME == plan { if ($3 == "put" || $3 == "drop") { touched[$4] = 1; path[$5] = 1 }; next }
-        $1 == "validate" && (($2 in touched) || ($3 in path)) {
+        $1 == "validate" && !($3 in waits) && (($2 in touched) || ($3 in path)) {
             if (($3 in path) && $3 !~ /^\/etc\//) print "outside" >scope
             sub(/^[^ ]* [^ ]* [^ ]* /, "")
             if (!($0 in seen)) { seen[$0] = 1; print }
-        }' "$w/plan" "$w/desired" >"$w/commands" || die "cannot write to $w"
+        }' "$w/actions" "$w/plan" "$w/desired" >"$w/commands" || die "cannot write to $w"
 }
 
 # In a mount namespace of its own, where /etc is a copy with the changes in it: whatever a validator reads there is
@@ -42,6 +43,12 @@ view() { # in the namespace
         put.link.*) rm -rf "$there" && ln -s -- "$args" "$there" ;;
         put.absent.*) rm -rf "$there" ;;
         drop.dir.*) ;;
+        drop.*.*P*) rm -f "$there" ;;
+        drop.*.*D*)
+            target=$there
+            diverted_to "$path"
+            rm -rf "$target" && { ! exists "$there" || cp -a "$there" "$target"; }
+            ;;
         drop.*.*O*) rm -rf "$there" && cp -a "$state/originals$path~" "$there" ;;
         drop.*) rm -f "$there" ;;
         esac || exit 1

@@ -32,7 +32,9 @@ verify() {
             if (owner[p] != $6 ":" $7) print "owner: " p of ": is " owner[p] ", was " $6 ":" $7
             next
         }
-        ($1 == "put" || $1 == "bad") && !($4 in seen) { print "not applied: " $4 " (" $2 ")" }
+        $1 == "put" && $6 ~ /F/ && !($4 in seen) { print "foreign: " $4 " (" $2 ")"; next }
+        ($1 == "put" || $1 == "bad" || $1 == "wait") && !($4 in seen) { print "not applied: " $4 " (" $2 ")" }
+        $1 == "put" && $6 ~ /W/ { print "not diverted: " $4 " (" $2 ")" }
         ($1 == "drop") && !($4 in seen) { print "not removed: " $4 " (" $2 ")" }' \
         "$w/stat" "$w/sha" "$applied" "$w/actions" "$w/left" | sort >"$w/drift"
     if [ -e "$state/units" ]; then
@@ -87,12 +89,14 @@ owner() { # PATH…: 1 if one of them is not ours
     for path; do
         awk -v path="$path" -v originals="$state/originals" '
             FNR == 1 || $2 != path { next }
+            $1 == "initial" { found = 1; print path ": put there once by " $3 ", this machine\047s own since" }
             $1 ~ /^(file|link|dir|absent)$/ {
                 found = 1
                 what = $1 == "file" ? "a file" : $1 == "link" ? "a symlink" : $1 == "dir" ? "a directory" : "kept away"
                 print path ": " what " of " $3
                 if ($1 == "file") print "    mode " $5 ", owner " $6 ":" $7 ", sha256 " $8
                 if ($1 == "dir") print "    mode " $5 ", owner " $6 ":" $7
+                if ($4 == "diverted") { t = path; sub(/[^\/]*$/, ".@PREFIX@-diverted.&~", t); print "    what dpkg installed: " t }
                 if ($4 == "kept") print "    what was there before: " originals path "~"
             }
             $1 == "made" { found = 1; print path ": a directory made for what is in it" }

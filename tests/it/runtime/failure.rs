@@ -317,9 +317,9 @@ fn a_manifest_from_the_future_changes_nothing() {
     }
     let host = Host::new();
     host.dpkg("-i", &[&role("web", "20260101.1").file("/etc/a", "a\n").make(&host)]);
-    host.dpkg("-i", &[&role("web", "20260102.1").file("/etc/b", "b\n").line("divert /etc/c").make(&host)]);
+    host.dpkg("-i", &[&role("web", "20260102.1").file("/etc/b", "b\n").line("transmute /etc/c").make(&host)]);
     assert!(
-        host.mark("pg-role-web").starts_with("format: its manifest has \"divert\""),
+        host.mark("pg-role-web").starts_with("format: its manifest has \"transmute\""),
         "{}",
         host.mark("pg-role-web")
     );

@@ -7,6 +7,7 @@ mod booted;
 mod failure;
 mod host;
 mod interrupted;
+mod others;
 mod removal;
 mod staying;
 mod texts;
@@ -201,10 +202,29 @@ impl Package {
         self.file_as(path, "0644 root root", content)
     }
 
-    fn file_as(mut self, path: &str, ownership: &str, content: &str) -> Package {
+    fn file_as(self, path: &str, ownership: &str, content: &str) -> Package {
+        self.record("file", path, ownership, content)
+    }
+
+    fn record(mut self, kind: &str, path: &str, ownership: &str, content: &str) -> Package {
         let payload = format!("{}/files{path}", self.home());
         self.files.insert(payload[1..].to_owned(), (0o644, content.to_owned()));
-        self.line(&format!("file {path} {ownership} {}", sha256(content.as_bytes())))
+        self.line(&format!("{kind} {path} {ownership} {}", sha256(content.as_bytes())))
+    }
+
+    /// A file that is put there once.
+    fn initial(self, path: &str, content: &str) -> Package {
+        self.record("initial", path, "0644 root root", content)
+    }
+
+    /// A file in the place of one of another package's.
+    fn divert(self, path: &str, content: &str) -> Package {
+        self.record("divert", path, "0644 root root", content)
+    }
+
+    /// A file in the place of one that the package's maintainer scripts make.
+    fn adopt(self, path: &str, package: &str, content: &str) -> Package {
+        self.file(path, content).line(&format!("adopt {path} {package}"))
     }
 
     /// A line of the manifest.
@@ -270,7 +290,7 @@ impl Package {
                 "postrm",
                 format!(
                     "#!/bin/sh\nset -e\ncase \"$1\" in\npurge)\n    rm -f /var/lib/pg/packages/{name} \
-                     /var/lib/pg/marks/{name}\n    ;;\nesac\n"
+                     /var/lib/pg/marks/{name}\n    dpkg-trigger --no-await pg-apply || true\n    ;;\nesac\n"
                 ),
             ),
         ]);

@@ -65,11 +65,8 @@ fn unclosed(text: &str) -> Option<(&str, std::ops::Range<usize>)> {
             continue;
         }
         match word.strip_prefix("end") {
-            Some(ended) => {
-                if open.last().is_some_and(|(block, _)| *block == ended) {
-                    open.pop();
-                }
-            }
+            Some(ended) if open.last().is_some_and(|(block, _)| *block == ended) => drop(open.pop()),
+            Some(_) => {}
             // `set x = 1` has no end, `set x` has.
             None if word == "set" && text[at..end].contains('=') => {}
             None if BLOCKS.contains(&word) => open.push((word, at..end)),

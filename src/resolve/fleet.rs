@@ -126,7 +126,7 @@ pub fn resolve(ast: &ast::Debrole, out: &mut Vec<Diagnostic>) -> Resolved {
             releases,
             valid_for: valid_for.unwrap_or(10 * DAY),
             pin_allow: pin_allow.unwrap_or_default(),
-            refresh: refresh?,
+            refresh: refresh.unwrap_or_default(),
             key: key.flatten(),
             drift,
             uids: (*uids.start(), *uids.end()),

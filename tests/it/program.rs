@@ -75,6 +75,9 @@ impl Fleet {
 
 const ROLE: &str = "summary = \"Web front end\"\ndepends = [\"nginx\"]\n";
 
+/// Does some harm to a file.
+type Spoil = Box<dyn Fn(&Path)>;
+
 fn replace(path: &Path, from: &str, to: &str) {
     let bytes = fs::read(path).unwrap();
     let at = bytes.windows(from.len()).position(|window| window == from.as_bytes());
@@ -105,8 +108,9 @@ fn a_manifest_that_nobody_signed_is_not_believed() {
 fn what_was_touched_after_the_commit_is_found_and_never_signed() {
     let fleet = Fleet::new(&[("web", ROLE)]).with_key();
     fleet.publish(&[]);
-    let deb = fleet.out().join("pool/pg-role-web");
-    let deb = fs::read_dir(deb).unwrap().next().unwrap().unwrap().path();
+    let published = snapshot(&fleet.out());
+    let deb = published.keys().find(|path| path.ends_with(".deb") && path.contains("pg-role-web_")).unwrap();
+    let deb = fleet.out().join(deb);
     let whole = fs::read(&deb).unwrap();
     let mut other = whole.clone();
     *other.last_mut().unwrap() ^= 1;
@@ -123,7 +127,7 @@ fn what_was_touched_after_the_commit_is_found_and_never_signed() {
 
     // What can be made again is.
     let stored = fleet.out().join("dists/trixie/main/binary-amd64/Packages.xz").canonicalize().unwrap();
-    let mut spoil: Vec<(PathBuf, Box<dyn Fn(&Path)>)> = Vec::new();
+    let mut spoil: Vec<(PathBuf, Spoil)> = Vec::new();
     let flip = |path: &Path| {
         let mut bytes = fs::read(path).unwrap();
         let middle = bytes.len() / 2;
@@ -312,6 +316,8 @@ fn a_program_that_is_killed_leaves_no_agent() {
         .arg("-C")
         .arg(fleet.root())
         .args(["build", "--no-gate", "--first-publish"])
+        // All in the thread that strace watches.
+        .env("RAYON_NUM_THREADS", "1")
         .env_remove("SOURCE_DATE_EPOCH")
         .output()
         .unwrap();

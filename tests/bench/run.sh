@@ -95,6 +95,7 @@ for ((n = 0; n < runs; n++)); do
 done
 for ((n = 0; n < runs; n++)); do
   sed -i "s/^workers = .*/workers = $((100 + n))/" tree/roles/r1999.toml 2>/dev/null || sed -i "s/^workers = .*/workers = $((100 + n))/" tree/roles/r0.toml
+  sleep 1.1 # two publishes in one second wait for each other: nothing is dated in the future
   measure debrole-one "$debrole" -C tree --out out build --no-gate
 done
 for ((n = 0; n < runs; n++)); do
@@ -157,16 +158,21 @@ bump() { sed -i "s/^Version: \(.*\)/Version: \1+$1/" "dirs/$2/DEBIAN/control"; }
 one=$(find dirs -mindepth 1 -maxdepth 1 | sort | tail -n 1 | xargs basename)
 
 mkdir -p reprepro/conf
-cat >reprepro/conf/distributions <<CONF
+# The same outputs as debrole's: two suites, plain, gz and xz, InRelease and Release.gpg.
+for suite in bookworm trixie; do
+  cat <<CONF
 Origin: Bench
-Codename: bookworm
+Codename: $suite
 Architectures: amd64
 Components: main
+DebIndices: Packages Release . .gz .xz
 SignWith: $key
+
 CONF
+done >reprepro/conf/distributions
 cp lean/pool/*.deb debs/
-reprepro_nothing() { rm -rf reprepro/db reprepro/dists reprepro/pool; reprepro -s -b reprepro includedeb bookworm debs/*.deb; }
-reprepro_one() { reprepro -s -b reprepro includedeb bookworm next/*.deb; }
+reprepro_nothing() { rm -rf reprepro/db reprepro/dists reprepro/pool; for s in bookworm trixie; do reprepro -s -b reprepro includedeb $s debs/*.deb; done; }
+reprepro_one() { for s in bookworm trixie; do reprepro -s -b reprepro includedeb $s next/*.deb; done; }
 aptly_nothing() {
   rm -rf aptly aptly.conf
   printf '{ "rootDir": "%s/aptly", "gpgProvider": "gpg" }\n' "$work" >aptly.conf

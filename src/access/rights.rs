@@ -3,7 +3,7 @@
 
 use super::format::{Grants, Members};
 use crate::names::{Codename, GroupName, PackageName, Prefix, UserName};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
 /// What the packages of one generation say.
@@ -200,29 +200,117 @@ pub fn place_name(package: &PackageName) -> String {
     }
 }
 
+/// The parts of a machine's packages that grant something, by package.
+type Granting<'v> = Vec<(&'v PackageName, &'v Part)>;
+
+/// What somebody may do, and by which groups.
+type Had<'v> = BTreeMap<(&'v UserName, Kind<'v>), BTreeSet<&'v GroupName>>;
+
+/// [`What`], borrowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind<'v> {
+    Login,
+    Sudo(&'v str),
+}
+
+impl View {
+    /// Where somebody may have rights, and what grants them there: the machines of the tree, and roles that none of
+    /// them has.
+    fn places<'v>(&'v self, prefix: &Prefix) -> BTreeMap<&'v PackageName, Granting<'v>> {
+        let host = format!("{prefix}-host-");
+        let (hosts, roles): (Vec<_>, Vec<_>) = self.packages.keys().partition(|name| name.as_str().starts_with(&host));
+        let granting = |closure: BTreeSet<&'v PackageName>, release: Option<&'v Codename>| -> Granting<'v> {
+            let parts = closure.into_iter().flat_map(|name| self.parts(name, release).map(move |part| (name, part)));
+            parts.filter(|(_, part)| !part.grants.login.is_empty() || !part.grants.sudo.is_empty()).collect()
+        };
+        let mut places: BTreeMap<_, Granting<'_>> = BTreeMap::new();
+        let mut used: BTreeSet<&PackageName> = BTreeSet::new();
+        for place in hosts {
+            for part in &self.packages[place] {
+                let release = part.releases.first();
+                let closure = self.closure(place, release);
+                used.extend(&closure);
+                places.entry(place).or_default().extend(granting(closure, release));
+            }
+        }
+        for place in roles.into_iter().filter(|role| !used.contains(*role)) {
+            places.insert(place, granting(self.closure(place, None), None));
+        }
+        places
+    }
+
+    fn had<'v>(&'v self, parts: &Granting<'v>) -> Had<'v> {
+        let mut had = Had::new();
+        let mut accounts: BTreeSet<&UserName> = BTreeSet::new();
+        let members = |group: &GroupName| self.members.get(group).into_iter().flat_map(|m| m.users.keys());
+        for group in parts.iter().flat_map(|(_, part)| &part.grants.login) {
+            for user in members(group) {
+                accounts.insert(user);
+                had.entry((user, Kind::Login)).or_default().insert(group);
+            }
+        }
+        for (group, lines) in parts.iter().flat_map(|(_, part)| &part.grants.sudo) {
+            // Without an account there, a membership gives nothing.
+            for user in members(group).filter(|user| accounts.contains(user)) {
+                for line in lines {
+                    let rule = line.split_once(' ').map_or(line.as_str(), |(_, rule)| rule);
+                    had.entry((user, Kind::Sudo(rule))).or_default().insert(group);
+                }
+            }
+        }
+        had
+    }
+}
+
 /// What is different for whom, by name. A right that is had by another group or role than before is the same.
+///
+/// Machines on which the same packages grant something, before and after, are looked at once: of ten thousand that
+/// are a few hundred.
 pub fn differences(prefix: &Prefix, before: &View, after: &View) -> Vec<Difference> {
-    let mut changed: BTreeMap<(UserName, bool, What), (BTreeSet<PackageName>, BTreeSet<GroupName>)> = BTreeMap::new();
-    let (old, new) = (before.rights(prefix), after.rights(prefix));
-    let keys = |rights: &BTreeSet<Right>| -> BTreeSet<(UserName, PackageName, What)> {
-        rights.iter().map(|r| (r.user.clone(), r.place.clone(), r.what.clone())).collect()
+    let (old, new) = (before.places(prefix), after.places(prefix));
+    let address = |parts: Option<&Granting<'_>>| -> Vec<*const Part> {
+        parts.into_iter().flatten().map(|(_, part)| std::ptr::from_ref(*part)).collect()
     };
-    let (had, has) = (keys(&old), keys(&new));
-    for (gained, rights, others) in [(false, &old, &has), (true, &new, &had)] {
-        for right in rights {
-            if !others.contains(&(right.user.clone(), right.place.clone(), right.what.clone())) {
-                let entry = changed.entry((right.user.clone(), gained, right.what.clone())).or_default();
-                entry.0.insert(right.place.clone());
-                entry.1.insert(right.group.clone());
+    let mut alike: HashMap<_, Vec<&PackageName>> = HashMap::new();
+    let mut classes = Vec::new();
+    for place in old.keys().chain(new.keys().filter(|place| !old.contains_key(*place))) {
+        let (had, has) = (old.get(place), new.get(place));
+        let same = alike.entry((address(had), address(has))).or_insert_with(|| {
+            classes.push((had, has));
+            Vec::new()
+        });
+        same.push(place);
+    }
+    let mut changed: BTreeMap<(&UserName, bool, Kind<'_>), (BTreeSet<&PackageName>, BTreeSet<&GroupName>)> =
+        BTreeMap::new();
+    for (old, new) in classes {
+        let places = &alike[&(address(old), address(new))];
+        let (had, has) =
+            (old.map_or_else(Had::new, |parts| before.had(parts)), new.map_or_else(Had::new, |parts| after.had(parts)));
+        for (gained, rights, others) in [(false, &had, &has), (true, &has, &had)] {
+            for ((user, what), groups) in rights {
+                if !others.contains_key(&(*user, *what)) {
+                    let entry = changed.entry((user, gained, *what)).or_default();
+                    entry.0.extend(places);
+                    entry.1.extend(groups);
+                }
             }
         }
     }
+    let owned = |kind| match kind {
+        Kind::Login => What::Login,
+        Kind::Sudo(rule) => What::Sudo(rule.to_owned()),
+    };
     let mut out: Vec<Difference> = changed
         .into_iter()
         .map(|((user, gained, what), (places, groups))| Difference {
-            user,
+            user: user.clone(),
             gained,
-            what: Changed::Right { what, places, groups },
+            what: Changed::Right {
+                what: owned(what),
+                places: places.into_iter().cloned().collect(),
+                groups: groups.into_iter().cloned().collect(),
+            },
         })
         .collect();
     let (old, new) = (people(before), people(after));

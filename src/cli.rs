@@ -80,6 +80,9 @@ pub enum Command {
     /// The archive's signing key
     #[command(subcommand)]
     Key(Key),
+    /// Machines that exist already
+    #[command(subcommand)]
+    Host(Host),
     /// Print a shell's completions
     Completions(Completions),
     /// Write the reference of the tree's tables, the JSON schemas for editors and the manual pages
@@ -355,6 +358,36 @@ pub struct KeyExport {
     /// Write keys/*.gpg and keys/*.asc anew from keys/private, as after its expiry was changed
     #[arg(long, conflicts_with_all = ["output", "binary"])]
     pub renew: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Host {
+    /// Take an existing machine into the tree: see what is there and what would change, and write hosts/FQDN.toml
+    Adopt(Adopt),
+    /// Print the script that reads what is on a machine, for `host adopt --stdin`
+    Collector,
+}
+
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("from").required(true).args(["ssh", "root", "stdin"])))]
+pub struct Adopt {
+    /// The machine's name in the tree, in full
+    pub name: String,
+    /// Ask the machine itself, as root or by sudo without a password: [user@]host, as for ssh(1)
+    #[arg(long, value_name = "DESTINATION")]
+    pub ssh: Option<String>,
+    /// Look at a machine's tree that is mounted here
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// Read what the collector's script wrote on the machine
+    #[arg(long)]
+    pub stdin: bool,
+    /// A role that the machine gets; may be given more than once [default: those whose software is there]
+    #[arg(long, value_name = "ROLE")]
+    pub role: Vec<String>,
+    /// Only show; write nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]

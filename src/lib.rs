@@ -17,6 +17,7 @@
 //! | index, sign, publish | [`repo`], [`sign`] | .debs → generations of a signed repository |
 
 pub mod access;
+pub mod adopt;
 pub mod archive;
 pub mod build;
 pub mod deb;

@@ -5,6 +5,7 @@ mod build;
 mod check;
 mod completions;
 mod explain;
+mod host;
 mod init;
 mod key;
 mod load;
@@ -47,6 +48,7 @@ pub fn run(cli: &Cli, reporter: &Arc<Reporter>) -> Outcome {
         Command::Group(command) => people::group(command, global, reporter),
         Command::Ledger => people::ledger(global, reporter),
         Command::Explain(args) => explain::run(args, reporter),
+        Command::Host(command) => host::run(command, global, reporter),
         Command::Key(command) => key::run(command, global, reporter),
         Command::Completions(args) => completions::run(args, reporter),
         Command::Serve(args) => serve::run(args, global, reporter),

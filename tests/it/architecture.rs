@@ -27,6 +27,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("resolve", &["diagnostics", "model", "names", "near", "relation", "schema", "source", "ssh_key", "tree"]),
     // Of `deb` its gzip and its hash: the runtime's manual page is compressed, a manifest has each file's hash.
     ("lower", &["access", "deb", "diagnostics", "model", "names", "near", "plan", "relation", "source"]),
+    ("adopt", &["lower", "model", "names", "plan", "relation", "ssh_key"]),
     ("archive", &["diagnostics", "exec", "model", "names", "near", "plan", "relation", "repo", "source"]),
     (
         "build",
@@ -40,6 +41,7 @@ const EDGES: &[(&str, &[&str])] = &[
 /// Modules that must not look at the clock, the environment or the disk, nor make random numbers.
 const PURE: &[&str] = &[
     "access",
+    "adopt",
     "ssh_key",
     "source",
     "near",

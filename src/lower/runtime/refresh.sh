@@ -240,6 +240,12 @@ refresh() {
     if [ ! -e "$source" ] || [ -z "$origin" ]; then
         refresh_die failed "this machine has no source of ours: apt-get install @PREFIX@-archive-keyring"
     fi
+    # Half a release upgrade is no time for ours: what they are for is not there yet, or no longer.
+    codename=$(sed -n 's/^VERSION_CODENAME="*\([^"]*\)"*$/\1/p' /etc/os-release 2>/dev/null)
+    suite=$(sed -n '/^Suites:/{s/^Suites: *//p;q;}' "$source")
+    if [ -n "$codename" ] && [ "$codename" != "$suite" ]; then
+        refresh_die busy "this machine runs $codename, but $source is for $suite: until the release upgrade has ended (apt-get full-upgrade), nothing is refreshed"
+    fi
     command -v apt-get >/dev/null || refresh_die failed "there is no apt-get"
     DEBIAN_FRONTEND=noninteractive APT_LISTCHANGES_FRONTEND=none APT_LISTBUGS_FRONTEND=none
     export DEBIAN_FRONTEND APT_LISTCHANGES_FRONTEND APT_LISTBUGS_FRONTEND

@@ -1,7 +1,8 @@
 //! What happens to machines over the years.
 
 use super::fleet::{Fleet, Runs};
-use crate::machine::{Need, Release, Services, skip};
+use crate::machine::{Machine, Need, Release, Services, packages, skip};
+use std::collections::BTreeSet;
 
 /// A role whose file differs from machine to machine.
 const BOUND: &str = "summary = \"Bound\"\n[[file]]\npath = \"/etc/bound\"\ncontent = \"{{ host.fqdn }} {{ host.colour }}\\n\"\ntemplate = true\n";
@@ -131,3 +132,88 @@ fn a_machine_that_slept_through_ten_versions_wakes_up_and_leaves() {
 const LIST: &str = "find / -xdev \\( -path /proc -o -path /run -o -path /var/log -o -path /var/lib/dpkg -o -path /var/lib/apt \
                     -o -path /var/cache -o -path /mnt -o -path /tmp -o -path /var/tmp -o -path /dev -o -path /sys \\) -prune -o \
                     -print | sort; ls /var/cache";
+
+/// As README tells it: the tree first, then the machine's sources, then apt.
+#[test]
+fn a_machine_with_roles_goes_from_bookworm_to_trixie() {
+    if skip("a release upgrade", &[Need::Boot]) {
+        return;
+    }
+    const NAME: &str = "both.example.org";
+    let fleet = Fleet::example();
+    let host = |release: &str| {
+        format!(
+            "roles = [\"web\", \"db\"]\nrelease = \"{release}\"\n[values]\nserver_names = [\"{NAME}\"]\nmax_connections = 50\n"
+        )
+    };
+    fleet.write(&format!("hosts/{NAME}.toml"), &host("bookworm"));
+    let mut fleet = fleet.serve();
+    let roles = packages::role_packages(fleet.tree(), Release::Bookworm);
+    let packages: BTreeSet<&str> = [&roles["web"], &roles["db"]].into_iter().flatten().map(String::as_str).collect();
+    let tree = fleet.machine_tree(Release::Bookworm, NAME);
+    let tree = tree.with_next_release(&packages.into_iter().collect::<Vec<_>>());
+    let mut machine = Machine::boot(&fleet.lab, tree, 10);
+    fleet.join(&machine, machine.tree());
+    machine.apt(&format!("install pg-host-{NAME}"));
+    machine.no_marks();
+    let psql = |port: u32, text: &str| format!("runuser -u postgres -- psql -p {port} -Atqc \"{text}\"");
+    let page = |machine: &Machine| {
+        let get = "perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new(q(127.0.0.1:80)) or exit 1; \
+                   print $s qq(GET / HTTP/1.0\\r\\nHost: a\\r\\n\\r\\n); print <$s>'";
+        machine.wait_for(&format!("{get} | grep -q 'The Example Project' && {get}"), 30)
+    };
+    machine.ok(&psql(5432, "create table t as select 41 as n"));
+    assert!(page(&machine).contains("(Varnish/"));
+
+    // The tree says trixie. The machine is not there yet, and keeps what it has.
+    fleet.write(&format!("hosts/{NAME}.toml"), &host("trixie"));
+    fleet.publish();
+    let before = machine.version(&format!("pg-host-{NAME}"));
+    machine.ok("pg-runtime refresh");
+    machine.no_marks();
+    assert_eq!(machine.version(&format!("pg-host-{NAME}")), before);
+    assert_eq!(machine.ok(&psql(5432, "show max_connections")), "50\n");
+
+    // The sources, in the way that everybody does it: ours is a symlink, and a file afterwards.
+    machine.ok("sed -i 's/bookworm/trixie/' /etc/apt/sources.list.d/*.sources");
+    machine.ok("sed -i 's|/mnt/debian|/mnt/debian-trixie|' /etc/apt/sources.list.d/debian.sources");
+    let refused = machine.run("pg-runtime refresh");
+    assert_eq!(refused.status, 75, "{}", refused.all());
+    assert!(refused.all().contains("this machine runs bookworm, but /etc/apt/sources.list.d/pg.sources is for trixie"));
+    machine.apt("update");
+    let upgraded = machine.run("apt-get -y full-upgrade");
+    assert!(upgraded.succeeded(), "{}", upgraded.all());
+    let removed = machine.run("apt-get -y autoremove --purge");
+    assert!(removed.succeeded(), "{}", removed.all());
+
+    assert!(machine.ok("cat /etc/debian_version").starts_with("13"));
+    assert_eq!(machine.ok("dpkg --audit"), "");
+    assert_ne!(machine.version(&format!("pg-host-{NAME}")), before);
+    for package in ["pg-archive-keyring", "pg-role-db"] {
+        let version = machine.version(package).unwrap_or_else(|| panic!("{package} is gone: {}", upgraded.all()));
+        assert!(version.ends_with("+deb13"), "{package} {version}");
+    }
+    assert_eq!(machine.ok("readlink /etc/apt/sources.list.d/pg.sources"), "/usr/share/pg/pg.sources\n");
+    assert!(machine.ok("cat /etc/apt/sources.list.d/pg.sources").contains("Suites: trixie\n"));
+    assert_eq!(machine.ok("pg-runtime refresh"), "pg-runtime: nothing to do\n");
+
+    // PostgreSQL leaves its clusters to the administrator. The role is about the new one, and says that it waits for
+    // it; the old one goes on as it was.
+    let marks = machine.run("pg-runtime status").stdout;
+    assert!(marks.contains("/etc/postgresql/17/main/postgresql.conf\": No such file or directory"), "{marks}");
+    assert_eq!(marks.matches("mark (since").count(), 1, "{marks}");
+    assert_eq!(machine.ok(&psql(5432, "select n from t; show max_connections")), "41\n50\n");
+    machine.ok("pg_upgradecluster 15 main && pg_dropcluster 15 main && pg-runtime apply");
+    machine.no_marks();
+    machine.run("pg-runtime verify").ok("verify after the upgrade");
+
+    machine.reboot();
+    assert_eq!(machine.ok("systemctl --failed --no-legend"), "");
+    machine.no_marks();
+    assert!(page(&machine).contains("(Varnish/7.7)"));
+    machine.wait_for(&psql(5432, "select 1"), 30);
+    assert_eq!(machine.ok(&psql(5432, "select n from t; show max_connections")), "41\n50\n");
+    assert!(machine.ok(&psql(5432, "show server_version")).starts_with("17"));
+    machine.run("pg-runtime verify").ok("verify after the boot");
+    assert_eq!(machine.ok("systemctl is-active pg-refresh.timer"), "active\n");
+}

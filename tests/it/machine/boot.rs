@@ -119,8 +119,8 @@ impl Container {
         if !hostname.trim().is_empty() {
             command.arg(format!("--hostname={}", hostname.trim()));
         }
-        if let Some(pool) = tree.pool() {
-            command.arg(format!("--bind-ro={}:{}", pool.display(), super::cache::POOL_MOUNT));
+        for (pool, at) in tree.mounts() {
+            command.arg(format!("--bind-ro={}:{at}", pool.display()));
         }
         // A machine may shape its own network: the namespace is its own.
         command.arg("--capability=CAP_NET_ADMIN");

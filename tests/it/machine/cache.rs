@@ -43,6 +43,9 @@ const LONG: Duration = Duration::from_secs(3600);
 /// Where the pool is on a test machine.
 pub const POOL_MOUNT: &str = "/mnt/debian";
 
+/// Where the pool for the upgrade to the next release is.
+pub const NEXT_MOUNT: &str = "/mnt/debian-trixie";
+
 /// `DEBROLE_TEST_CACHE`, or /var/cache/debrole-test.
 pub fn cache_directory() -> PathBuf {
     std::env::var_os("DEBROLE_TEST_CACHE").map_or_else(|| PathBuf::from("/var/cache/debrole-test"), PathBuf::from)
@@ -94,20 +97,35 @@ pub fn pool(release: Release, installations: &[BTreeSet<String>]) -> PathBuf {
     let shared = cache_directory().join(format!("debs-{}", &month["pool-".len()..]));
     once(&key, |new| {
         std::fs::create_dir_all(shared.join("partial")).expect("the cache is writable");
-        download(release, &sets, &shared, new);
+        let status = base_tree(release).join("var/lib/dpkg/status");
+        let sets: Vec<Vec<&str>> =
+            sets.iter().map(|set| std::iter::once("install").chain(set.split(' ')).collect()).collect();
+        download(release, &status, &sets, &shared, new);
         index(release, new);
     })
 }
 
-/// Has the apt of this machine download what each installation would pull into the base tree of `release`: its own
-/// proxies and credentials apply, and nothing of it is changed.
-fn download(release: Release, sets: &[String], archives: &Path, new: &Path) {
+/// The pool of what apt's `full-upgrade` from bookworm to trixie brings to a machine of this dpkg status, made by
+/// `status` where the pool is not there yet; `of` names the kind of machine.
+pub fn upgrade_pool(of: &str, status: impl FnOnce() -> PathBuf) -> PathBuf {
+    let month = format!("pool-trixie-{}", month());
+    let key = format!("{month}-{}", digest(["upgrade", of]));
+    let shared = cache_directory().join(format!("debs-{}", &month["pool-".len()..]));
+    once(&key, |new| {
+        std::fs::create_dir_all(shared.join("partial")).expect("the cache is writable");
+        download(Release::Trixie, &status(), &[vec!["dist-upgrade"]], &shared, new);
+        index(Release::Trixie, new);
+    })
+}
+
+/// Has the apt of this machine download what each of these commands of apt would bring to a machine with this dpkg
+/// status: its own proxies and credentials apply, and nothing of it is changed.
+fn download(release: Release, status: &Path, commands: &[Vec<&str>], archives: &Path, new: &Path) {
     let private = new.join("apt");
     for directory in ["lists/partial", "etc/apt.conf.d", "etc/preferences.d", "etc/sources.list.d"] {
         std::fs::create_dir_all(private.join(directory)).expect("the cache is writable");
     }
     std::fs::write(private.join("etc/sources.list"), debian_sources(release).join("\n") + "\n").expect("writable");
-    let status = base_tree(release).join("var/lib/dpkg/status");
     let p = private.display();
     let options = [
         format!("Dir::State={p}"),
@@ -137,9 +155,9 @@ fn download(release: Release, sets: &[String], archives: &Path, new: &Path) {
     apt(&["update"]);
     let debs = new.join("debs");
     std::fs::create_dir(&debs).expect("a fresh directory");
-    for set in sets {
-        let mut arguments = vec!["install", "--download-only"];
-        arguments.extend(set.split(' '));
+    for command in commands {
+        let mut arguments = command.clone();
+        arguments.insert(1, "--download-only");
         apt(&arguments);
         let mut names = arguments.clone();
         names[1] = "--print-uris";

@@ -1,6 +1,6 @@
 //! A copy of a base tree, and commands in it by chroot.
 
-use super::cache::{self, POOL_MOUNT, Release};
+use super::cache::{self, NEXT_MOUNT, POOL_MOUNT, Release};
 use super::command::{Outcome, run, sh};
 use super::lab::Lab;
 use super::mounts::Scratch;
@@ -38,6 +38,7 @@ pub struct Tree {
     root: PathBuf,
     release: Release,
     pool: Option<PathBuf>,
+    next: Option<PathBuf>,
     lab: Option<Arc<Lab>>,
 }
 
@@ -79,7 +80,7 @@ impl Tree {
     fn copy(release: Release, base: &Path) -> Tree {
         let scratch = Scratch::new();
         let root = scratch.copy_of(base);
-        Tree { scratch, root, release, pool: None, lab: None }
+        Tree { scratch, root, release, pool: None, next: None, lab: None }
     }
 
     /// With the Debian packages that roles need as its apt source (`file:`, signed), and `apt-get update` done.
@@ -94,6 +95,22 @@ impl Tree {
         self
     }
 
+    /// The same for a machine that is to be upgraded from bookworm to trixie, with these packages installed: what it
+    /// gets is at /mnt/debian-trixie, the source has to be turned to it.
+    pub fn with_next_release(mut self, packages: &[&str]) -> Tree {
+        let pool = cache::upgrade_pool(&packages.join(" "), || {
+            let machine = Tree::new(Release::Bookworm).with_debian();
+            machine.services(Services::Denied);
+            machine.ok(&format!("apt-get -y install {}", packages.join(" ")));
+            let status = cache::cache_directory().join("run").join(format!("status-{}", super::mounts::unique()));
+            std::fs::copy(machine.path("/var/lib/dpkg/status"), &status).expect("the cache is writable");
+            status
+        });
+        self.next = Some(pool);
+        std::fs::create_dir_all(self.path(NEXT_MOUNT)).expect("the tree is writable");
+        self
+    }
+
     /// Its commands run in this network's namespace from now on.
     pub fn join(mut self, lab: &Arc<Lab>) -> Tree {
         self.lab = Some(Arc::clone(lab));
@@ -104,8 +121,10 @@ impl Tree {
         self.release
     }
 
-    pub(super) fn pool(&self) -> Option<&Path> {
-        self.pool.as_deref()
+    /// The pools that are to be mounted, and where.
+    pub(super) fn mounts(&self) -> Vec<(&Path, &'static str)> {
+        let pools = [(&self.pool, POOL_MOUNT), (&self.next, NEXT_MOUNT)];
+        pools.into_iter().filter_map(|(pool, at)| Some((pool.as_deref()?, at))).collect()
     }
 
     /// A directory beside the tree that goes with it.
@@ -205,6 +224,13 @@ impl Tree {
         let scratch = Scratch::new();
         let root = scratch.path().join("root");
         sh(&format!("cp -a '{}' '{}'", self.root.display(), root.display()), Duration::from_secs(300));
-        Tree { scratch, root, release: self.release, pool: self.pool.clone(), lab: self.lab.clone() }
+        Tree {
+            scratch,
+            root,
+            release: self.release,
+            pool: self.pool.clone(),
+            next: self.next.clone(),
+            lab: self.lab.clone(),
+        }
     }
 }

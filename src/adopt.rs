@@ -2,7 +2,7 @@
 //! roles that looks like ([`near`]); and what a package of the fleet would change there ([`changes`]). Pure: who runs the
 //! script, and who writes the file, is the command's business.
 
-use crate::lower::machine_manifest::{FileRecord, MachineManifest, Ownership, UnitState};
+use crate::lower::machine_manifest::{FileKind, FileRecord, MachineManifest, Ownership, UnitState};
 use crate::model::Model;
 use crate::names::{Codename, HostName, MachinePath, PackageName, RoleName, UnitName};
 use crate::plan::{DebContent, Entry, PackagePlan};
@@ -26,6 +26,7 @@ pub fn collector(plans: &[PackagePlan]) -> String {
         paths.extend(manifest.directories.into_keys());
         paths.extend(manifest.absent);
         paths.extend(manifest.host_bound);
+        paths.extend(manifest.exclusive);
         units.extend(manifest.units.into_keys());
     }
     let lines = |items: Vec<String>| items.join("\n");
@@ -239,6 +240,11 @@ pub enum Change {
         package: PackageName,
         before: &'static str,
     },
+    /// A directory that is there already: what no package put there is moved away.
+    Exclusive {
+        path: MachinePath,
+        package: PackageName,
+    },
     /// It is kept away, and comes back when the role goes.
     Away {
         path: MachinePath,
@@ -298,6 +304,8 @@ pub fn changes(model: &Model, plans: &[PackagePlan], host: &HostName, facts: &Fa
         }
         same += paths.iter().filter(|change| change.is_none()).count();
         changes.extend(paths.into_iter().flatten());
+        let exclusive = manifest.exclusive.iter().filter(|path| facts.paths.contains_key(path.as_str()));
+        changes.extend(exclusive.map(|path| Change::Exclusive { path: path.clone(), package: package.clone() }));
         for (unit, state) in &manifest.units {
             let before = facts.units.get(unit.as_str()).map_or("not-found", String::as_str);
             let settled = match state {
@@ -340,6 +348,8 @@ fn file(
     let (path_, package_) = (path.clone(), package.clone());
     match facts.paths.get(path.as_str()) {
         None => Some(Change::New { path: path_, package: package_ }),
+        // The machine's own from then on.
+        Some(_) if record.kind == FileKind::Initial => None,
         Some(Found::File { ownership, content }) => {
             if content.as_deref() != Some(&**bytes) {
                 let (before, after) = (content.clone(), Arc::clone(bytes));

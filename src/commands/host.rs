@@ -1,6 +1,6 @@
 //! `debrole host adopt|collector`: an existing machine into the tree.
 
-use super::load::{self, Loaded, Places};
+use super::load::{self, Places};
 use super::{Failure, Outcome};
 use crate::cli::{Adopt, Global, Host};
 use crate::reporter::Reporter;
@@ -9,9 +9,9 @@ use debrole::adopt::{self, Change, Facts, Near};
 use debrole::exec;
 use debrole::model::Model;
 use debrole::names::{HostName, RoleName};
+use debrole::near;
 use debrole::plan::PackagePlan;
 use debrole::tree::{Definition, Tree};
-use debrole::{near, resolve};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::path::PathBuf;
@@ -81,13 +81,11 @@ fn adopt(args: &Adopt, places: &Places, model: &Model, plans: &[PackagePlan], re
     let text = adopt::host_toml(&facts, &roles);
 
     // The tree as it would be: with the new file, which is not on the disk yet.
-    let (mut tree, mut diagnostics) = Tree::read(&places.root);
+    let (mut tree, diagnostics) = Tree::read(&places.root);
     let toml = tree.sources.add(&path, text.clone());
     let definition = Definition { toml, files: BTreeMap::new(), directories: BTreeSet::new() };
     tree.hosts.insert(name.to_string(), definition);
-    let (with_host, more) = resolve::resolve(&mut tree);
-    diagnostics.extend(more);
-    let mut with_host = Loaded { tree, model: with_host, diagnostics };
+    let mut with_host = load::understood((tree, diagnostics));
     let plans = load::lower(&mut with_host, &super::check::placeholder_keyring(), super::key::now());
     let (changes, same) = match &with_host.model {
         Some(model) => adopt::changes(model, &plans, &name, &facts),
@@ -222,6 +220,9 @@ fn show(changes: &[Change], same: usize, facts: &Facts, reporter: &Reporter) -> 
                 format!("{path} is {before}: it is saved and replaced, or a mark says why not ({package})"),
                 path.as_str(),
             ),
+            Change::Exclusive { path, package } => {
+                (format!("{path} is there: what no package put into it is moved away ({package})"), path.as_str())
+            }
             Change::Away { path, package } => (format!("{path} is kept away ({package})"), path.as_str()),
             Change::Unit { unit, package, before, after } => {
                 (format!("{unit} is {before}, becomes {after} ({package})"), unit.as_str())

@@ -73,7 +73,11 @@ impl Loaded {
 }
 
 pub fn load(places: &Places) -> Loaded {
-    let (mut tree, mut diagnostics) = Tree::read(&places.root);
+    understood(Tree::read(&places.root))
+}
+
+/// What a tree means that was read, and perhaps added to.
+pub fn understood((mut tree, mut diagnostics): (Tree, Vec<Diagnostic>)) -> Loaded {
     let (understood, more) = resolve::understand(&mut tree);
     let (model, part) = match more.iter().any(Diagnostic::is_error) {
         true => (None, understood),

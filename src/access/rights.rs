@@ -65,6 +65,16 @@ impl View {
         rights
     }
 
+    /// The rights by one package: a machine's, or a role's with what it includes, whoever has it.
+    pub fn rights_at(&self, place: &PackageName) -> BTreeSet<Right> {
+        let mut rights = BTreeSet::new();
+        for part in self.packages.get(place).into_iter().flatten() {
+            let release = part.releases.first();
+            self.place(place, &self.closure(place, release), release, &mut rights);
+        }
+        rights
+    }
+
     fn parts<'v>(&'v self, name: &PackageName, release: Option<&'v Codename>) -> impl Iterator<Item = &'v Part> {
         let parts = self.packages.get(name).into_iter().flatten();
         parts.filter(move |part| release.is_none_or(|release| part.releases.contains(release)))

@@ -22,7 +22,10 @@ pub fn differences(input: &Input<'_>, changes: &[Change]) -> Result<Vec<rights::
     };
     let changed: BTreeSet<&PackageName> =
         changes.iter().filter(|c| c.is_change() && matters(c.kind)).map(|c| &c.name).collect();
-    if changed.is_empty() {
+    let people = |kind: PackageKind| kind == PackageKind::Access;
+    let mut published = input.previous.iter().flat_map(|manifest| &manifest.packages);
+    let any = input.plans.iter().any(|plan| people(plan.kind)) || published.any(|record| people(record.kind));
+    if changed.is_empty() || !any {
         return Ok(Vec::new());
     }
     let after = lower::access::view(input.plans);

@@ -138,7 +138,7 @@ fn dated(
     plans: &[PackagePlan],
     places: &Places,
     keyring: &Keyring,
-    wanted: impl Fn(&Right) -> bool,
+    rights: impl FnOnce(&View, &Model) -> BTreeSet<Right>,
 ) -> Vec<(Right, String)> {
     let Some(model) = &loaded.model else { return Vec::new() };
     let view: View = lower::access::view(plans);
@@ -149,8 +149,9 @@ fn dated(
     let day = |time: i64| {
         Timestamp::from_second(time).map_or_else(|_| time.to_string(), |t| t.strftime("%Y-%m-%d").to_string())
     };
-    let rights = view.rights(&model.fleet.prefix).into_iter().filter(|right| wanted(right));
+    let rights = rights(&view, model);
     rights
+        .into_iter()
         .map(|right| {
             let since = match history.since(&right) {
                 Since::At(time) => format!("since {}", day(time)),
@@ -170,7 +171,7 @@ pub fn of_place(
     places: &Places,
     keyring: &Keyring,
 ) -> Option<(String, Value)> {
-    let rights = dated(loaded, plans, places, keyring, |right| right.place == plan.name);
+    let rights = dated(loaded, plans, places, keyring, |view, _| view.rights_at(&plan.name));
     let mut out = String::from("  who may be there:\n");
     for (right, since) in &rights {
         let _ = writeln!(out, "    {}: {} ({}, by {}; {since})", right.user, right.what, right.group, right.grant);
@@ -214,7 +215,9 @@ pub fn show_user(
     }
     let groups = groups(loaded.model.as_ref(), user);
     let _ = writeln!(out, "  groups: {}", if groups.is_empty() { "none".to_owned() } else { groups.join(", ") });
-    let rights = dated(loaded, plans, places, keyring, |right| right.user == *name);
+    let rights = dated(loaded, plans, places, keyring, |view, model| {
+        view.rights(&model.fleet.prefix).into_iter().filter(|right| right.user == *name).collect()
+    });
     for (right, since) in &rights {
         let place = place_name(&right.place);
         let _ = writeln!(out, "  {}, on {place} ({}, by {}; {since})", right.what, right.group, right.grant);

@@ -34,10 +34,19 @@ pub fn run(args: &Check, global: &Global, reporter: &Reporter) -> Outcome {
     let warned = loaded.diagnostics.iter().any(|d| !d.is_error());
     loaded.report(reporter)?;
     let (roles, hosts) = loaded.model.as_ref().map_or((0, 0), |m| (m.roles.len(), m.hosts.len()));
+    let (users, groups) = loaded.model.as_ref().map_or((0, 0), |m| (m.people.users.len(), m.people.groups.len()));
+    let people = match (users, groups) {
+        (0, 0) => format!("{} and {}", count(roles, "role"), count(hosts, "host")),
+        _ => format!(
+            "{}, {}, {} and {}",
+            count(roles, "role"),
+            count(hosts, "host"),
+            count(users, "user"),
+            count(groups, "group")
+        ),
+    };
     reporter.summary(format_args!(
-        "{} and {} are right{}",
-        count(roles, "role"),
-        count(hosts, "host"),
+        "{people} are right{}",
         if args.archive { ", and apt would install each of them" } else { "" }
     ));
     if let Some(what) = &not_run {
@@ -46,6 +55,8 @@ pub fn run(args: &Check, global: &Global, reporter: &Reporter) -> Outcome {
     reporter.member("not_run", &not_run);
     reporter.member("roles", roles);
     reporter.member("hosts", hosts);
+    reporter.member("users", users);
+    reporter.member("groups", groups);
     if args.strict && warned { Err(Failure::Wrong) } else { Ok(()) }
 }
 

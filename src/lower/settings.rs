@@ -1,5 +1,5 @@
 //! Things that a machine has one of: a unit's state, a kernel parameter, an environment variable, an answer to
-//! debconf. Two packages that can meet may not set one differently.
+//! debconf, a system account. Two packages that can meet may not set one differently.
 
 use super::meeting::{Meeting, Party};
 use crate::diagnostics::{Diagnostic, Rule, rules};
@@ -14,6 +14,7 @@ enum Kind {
     Sysctl,
     Environment,
     Debconf,
+    Account,
 }
 
 impl Kind {
@@ -23,11 +24,13 @@ impl Kind {
             Self::Sysctl => &rules::sysctl_clash::RULE,
             Self::Environment => &rules::environment_clash::RULE,
             Self::Debconf => &rules::debconf_clash::RULE,
+            Self::Account => &rules::account_clash::RULE,
         }
     }
-    /// Whether a host may say otherwise than a role. Of answers to debconf nobody knows which comes last.
+    /// Whether a host may say otherwise than a role. Of answers to debconf nobody knows which comes last, and an account
+    /// is as it was first made.
     fn host_wins(self) -> bool {
-        self != Self::Debconf
+        !matches!(self, Self::Debconf | Self::Account)
     }
 }
 
@@ -116,6 +119,10 @@ fn collect<'m>(
     for (name, value) in &content.environment {
         set(Kind::Environment, name.clone(), value.value.clone(), value.span);
     }
+    for account in &content.accounts {
+        let value = format!("{} {} {:?}", account.home, account.shell, account.description);
+        set(Kind::Account, account.name.to_string(), value, account.name.span);
+    }
     for answer in &content.debconf {
         let key = format!("{} {}", answer.package.value, answer.question.value);
         set(Kind::Debconf, key, format!("{} {}", answer.kind, answer.value.value), answer.question.span);
@@ -130,6 +137,7 @@ fn report(kind: Kind, key: &str, one: &Setting<'_>, other: &Setting<'_>) -> Diag
         Kind::Service => format!("{a} wants {key} {theirs}, {b} wants it {mine}"),
         Kind::Sysctl => format!("{a} sets {key} to {theirs}, {b} to {mine}"),
         Kind::Environment => format!("{a} sets {key} to {theirs:?}, {b} to {mine:?}"),
+        Kind::Account => format!("{a} makes the account {key} with {theirs}, {b} with {mine}"),
         Kind::Debconf => format!("{a} answers {key} with {theirs:?}, {b} with {mine:?}"),
     };
     let diagnostic = Diagnostic::new(kind.rule(), message)

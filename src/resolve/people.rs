@@ -133,6 +133,16 @@ fn group(
     out: &mut Vec<Diagnostic>,
 ) -> Option<Group> {
     let group = GroupName::parse(name).ok()?;
+    if facts.prefix.as_ref().is_some_and(|prefix| name.strip_prefix(prefix.as_str()) == Some("-people")) {
+        out.push(
+            Diagnostic::new(
+                &rules::reserved_account_name::RULE,
+                format!("{name} is the group of all people on machines"),
+            )
+            .at(ast.span, "")
+            .help("choose another name"),
+        );
+    }
     if facts.users.contains(name) {
         out.push(
             Diagnostic::new(&rules::name_of_user_and_group::RULE, format!("{name} is a user and a group"))

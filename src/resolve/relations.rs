@@ -109,8 +109,8 @@ fn fleet_packages(relation: &Relation, field: RelationField, text: &Text, site: 
             );
             continue;
         }
-        let generated = rest == "runtime" || rest == "archive-keyring" || rest == "host";
-        let folder = [("role-", "roles"), ("host-", "hosts")]
+        let generated = ["runtime", "archive-keyring", "host", "access", "known-hosts"].contains(&rest);
+        let folder = [("role-", "roles"), ("host-", "hosts"), ("access-", "groups")]
             .into_iter()
             .find_map(|(kind, folder)| rest.strip_prefix(kind).map(|of| (of, folder)));
         if field == RelationField::Provides {
@@ -128,8 +128,8 @@ fn fleet_packages(relation: &Relation, field: RelationField, text: &Text, site: 
         }
         let Some((of, folder)) = folder else { continue };
         if !known(of, folder, name, site.facts) {
-            let names = if folder == "roles" { &site.facts.roles } else { &site.facts.hosts };
-            let kind = folder.trim_end_matches('s');
+            let names = in_folder(folder, site.facts);
+            let kind = if folder == "groups" { "access" } else { folder.trim_end_matches('s') };
             let mut diagnostic = Diagnostic::new(
                 &rules::unknown_fleet_package::RULE,
                 format!("there will be no package {name}: there is no {folder}/{of}.toml"),
@@ -144,9 +144,16 @@ fn fleet_packages(relation: &Relation, field: RelationField, text: &Text, site: 
     }
 }
 
+fn in_folder<'f>(folder: &str, facts: &'f Facts) -> &'f BTreeSet<String> {
+    match folder {
+        "roles" => &facts.roles,
+        "groups" => &facts.groups,
+        _ => &facts.hosts,
+    }
+}
+
 fn known(of: &str, folder: &str, name: &str, facts: &Facts) -> bool {
-    let names = if folder == "roles" { &facts.roles } else { &facts.hosts };
-    names.contains(of) || facts.provided.contains(name)
+    in_folder(folder, facts).contains(of) || facts.provided.contains(name)
 }
 
 /// A package's name alone.

@@ -72,6 +72,10 @@ impl<'a> Decoder<'a> {
             DeValue::String(text) if expected == "true or false" && (text == "true" || text == "false") => {
                 diagnostic.help(format!("write it without quotes: {} = {text}", self.key))
             }
+            DeValue::String(text) if expected.starts_with("an integer") && text.parse::<i64>().is_ok() => {
+                diagnostic.help(format!("write it without quotes: {} = {text}", self.key))
+            }
+            _ if expected == "a date" => diagnostic.help(format!("write a day: {} = 2027-12-31", self.key)),
             DeValue::Table(_) if expected.starts_with("an array of tables") => {
                 diagnostic.help(format!("write the table's name in double brackets: [[{}]]", self.key))
             }

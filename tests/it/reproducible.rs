@@ -14,7 +14,7 @@ const SECOND: &str = "1763900000";
 fn fleet(at: &Path) {
     let project = Path::new(env!("CARGO_MANIFEST_DIR"));
     fs::create_dir_all(at).unwrap();
-    for name in ["debrole.toml", "roles", "hosts"] {
+    for name in ["debrole.toml", "ledger.toml", "roles", "hosts", "groups", "users"] {
         run(Command::new("cp").arg("-a").arg(project.join(name)).arg(at));
     }
     run(Command::new(env!("CARGO_BIN_EXE_debrole")).arg("-C").arg(at).args(["-q", "key", "init"]));

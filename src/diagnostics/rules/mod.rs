@@ -13,6 +13,7 @@ macro_rules! rules {
 
 rules! {
     access_expired,
+    account_clash,
     account_is_a_person,
     address_used_twice,
     administrator_expires_soon,

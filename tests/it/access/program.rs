@@ -140,6 +140,8 @@ fn show_says_through_what_and_since_when() {
     ] {
         assert!(host.lines().any(|l| l == line), "{line}\n{host}");
     }
+    let role = site.ok(&["show", "web"]);
+    assert!(role.contains("    bob: login (webteam, by pg-role-web; since 2026-11-22)"), "{role}");
     let json: serde_json::Value = serde_json::from_str(&site.ok(&["--format", "json", "show", "alice"])).unwrap();
     assert_eq!(json["user"]["uid"], 2001);
     assert!(

@@ -22,7 +22,7 @@ impl Fleet {
     pub fn example() -> Fleet {
         let directory = tempfile::Builder::new().prefix("debrole-fleet-").tempdir().expect("a temporary directory");
         let from = packages::example_fleet();
-        for name in ["debrole.toml", "roles", "hosts"] {
+        for name in ["debrole.toml", "ledger.toml", "roles", "hosts", "groups", "users"] {
             let copied = Command::new("cp").arg("-a").arg(from.join(name)).arg(directory.path()).status();
             assert!(copied.is_ok_and(|status| status.success()), "cp {name}");
         }
@@ -141,7 +141,8 @@ pub trait Runs {
     /// `apt-get -y -q=0 …`: it succeeds, and there is no warning, error or notice among what it says.
     #[track_caller]
     fn apt(&self, arguments: &str) -> String {
-        let outcome = self.run(&format!("apt-get -y -q=0 {arguments}"));
+        // Debian's sudo refuses to be removed where root has no password, unless it is told so.
+        let outcome = self.run(&format!("SUDO_FORCE_REMOVE=yes apt-get -y -q=0 {arguments}"));
         let all = outcome.all();
         // Progress is drawn with carriage returns.
         let bad: Vec<&str> = all

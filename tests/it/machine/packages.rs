@@ -61,9 +61,35 @@ pub fn role_packages(tree: &Path, release: Release) -> BTreeMap<String, BTreeSet
                     let name = relation.split(['|', '(', '[', ':', ' ']).next().unwrap_or_default();
                     packages.insert(name.to_owned());
                 }
+                packages.extend(access(tree, table).into_iter().map(str::to_owned));
             }
         }
         sets.insert(role.clone(), packages);
     }
     sets
+}
+
+/// What [access] and [[account]] ask for: sshd and what ends sessions, sudo, the shells of members, sysusers.
+fn access(tree: &Path, table: &toml::Table) -> BTreeSet<&'static str> {
+    let mut packages = BTreeSet::new();
+    if table.contains_key("account") {
+        packages.insert("systemd");
+    }
+    let Some(access) = table.get("access").and_then(toml::Value::as_table) else { return packages };
+    packages.extend(["openssh-server", "libpam-systemd"]);
+    if access.contains_key("sudo") {
+        packages.insert("sudo");
+    }
+    let read = |path: PathBuf| -> toml::Table { std::fs::read_to_string(path).unwrap().parse().unwrap() };
+    let groups = access.get("login").and_then(toml::Value::as_array).into_iter().flatten();
+    for group in groups.filter_map(toml::Value::as_str) {
+        let group = read(tree.join(format!("groups/{group}.toml")));
+        for member in group["members"].as_array().unwrap() {
+            let user = read(tree.join(format!("users/{}.toml", member.as_str().unwrap())));
+            if user.get("shell").is_some_and(|shell| shell.as_str() == Some("/usr/bin/zsh")) {
+                packages.insert("zsh");
+            }
+        }
+    }
+    packages
 }

@@ -3,7 +3,7 @@
 
 use super::format::{Grants, Members};
 use crate::names::{Codename, GroupName, PackageName, Prefix, UserName};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// What the packages of one generation say.
@@ -281,7 +281,7 @@ pub fn differences(prefix: &Prefix, before: &View, after: &View) -> Vec<Differen
     let address = |parts: Option<&Granting<'_>>| -> Vec<*const Part> {
         parts.into_iter().flatten().map(|(_, part)| std::ptr::from_ref(*part)).collect()
     };
-    let mut alike: HashMap<_, Vec<&PackageName>> = HashMap::new();
+    let mut alike: BTreeMap<_, Vec<&PackageName>> = BTreeMap::new();
     let mut classes = Vec::new();
     for place in old.keys().chain(new.keys().filter(|place| !old.contains_key(*place))) {
         let (had, has) = (old.get(place), new.get(place));

@@ -3,6 +3,7 @@
 use super::fleet::{Fleet, Runs};
 use crate::machine::{Machine, Need, Release, Services, packages, skip};
 use std::collections::BTreeSet;
+use std::process::Command;
 
 /// A role whose file differs from machine to machine.
 const BOUND: &str = "summary = \"Bound\"\n[[file]]\npath = \"/etc/bound\"\ncontent = \"{{ host.fqdn }} {{ host.colour }}\\n\"\ntemplate = true\n";
@@ -216,4 +217,78 @@ fn a_machine_with_roles_goes_from_bookworm_to_trixie() {
     assert!(machine.ok(&psql(5432, "show server_version")).starts_with("17"));
     machine.run("pg-runtime verify").ok("verify after the boot");
     assert_eq!(machine.ok("systemctl is-active pg-refresh.timer"), "active\n");
+}
+
+/// The machine that builds is gone; what is left is the tree (a clone), the key (a backup), and what is served somewhere.
+#[test]
+fn a_lost_repository_goes_on_from_the_tree_the_key_and_the_public_copy() {
+    if skip("a lost repository", &[Need::Trees]) {
+        return;
+    }
+    let fleet = Fleet::example();
+    fleet.edit("debrole.toml", "http://apt.example.org", "http://192.0.2.1");
+    let role = |text: &str| format!("summary = \"Small\"\n[[file]]\npath = \"/etc/small\"\ncontent = \"{text}\\n\"\n");
+    fleet.write("roles/small.toml", &role("1"));
+    fleet.write("roles/gone.toml", "summary = \"Gone\"\n[[file]]\npath = \"/etc/gone\"\ncontent = \"g\\n\"\n");
+    let mut fleet = fleet.serve();
+    let machine = fleet.machine_tree(Release::Trixie, "machine.example.org");
+    machine.services(Services::Denied);
+    fleet.join(&machine, &machine);
+    machine.apt("install pg-role-small pg-role-gone");
+    fleet.write("roles/small.toml", &role("2"));
+    fleet.publish();
+    machine.ok("pg-runtime refresh");
+    let second = machine.version("pg-role-small").expect("installed");
+
+    // The public copy is served from elsewhere; the clone has no repo-out.
+    fleet.lab.stop_all();
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let (copy, clone) = (place.path().join("copy"), place.path().join("clone"));
+    let sh = |text: &str| {
+        let done = Command::new("sh").args(["-c", text]).output().expect("sh runs");
+        assert!(done.status.success(), "{text}: {}", String::from_utf8_lossy(&done.stderr));
+    };
+    sh(&format!(
+        "cp -a '{tree}/repo-out' '{copy}' && mkdir -m 700 '{clone}' && cd '{tree}' && \
+         cp -a debrole.toml roles hosts keys '{clone}' && rm -rf repo-out",
+        tree = fleet.tree().display(),
+        copy = copy.display(),
+        clone = clone.display()
+    ));
+    let debrole = env!("CARGO_BIN_EXE_debrole");
+    let build = |more: &str| fleet.lab.run(&format!("{debrole} -C '{}' build --no-gate {more}", clone.display()));
+    // Without it nothing is guessed: versions that machines have already would be given out again.
+    let blind = build("");
+    assert!(blind.status != 0 && blind.all().contains("192.0.2.1"), "{}", blind.all());
+    assert!(!clone.join("repo-out/dists").exists());
+    let serve = |out: &std::path::Path| {
+        let (tree, out) = (clone.to_str().expect("plain"), out.to_str().expect("plain"));
+        fleet.lab.start(Command::new(debrole).args(["-C", tree, "--out", out, "serve", "--listen", "0.0.0.0:80"]));
+    };
+    serve(&copy);
+    let again = (0..50).map(|_| build("")).find(|outcome| {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        outcome.succeeded()
+    });
+    let again = again.expect("it builds once the copy is served");
+    let same = |a: &std::path::Path, b: &std::path::Path| {
+        sh(&format!("diff -r '{}/pool' '{}/pool'", a.display(), b.display()));
+    };
+    same(&copy, &clone.join("repo-out"));
+    assert!(again.all().contains("generation"), "{}", again.all());
+
+    // Life goes on from the rebuilt one: higher versions, tombstones of what had left, no complaint of apt's.
+    std::fs::write(clone.join("roles/small.toml"), role("3")).expect("writable");
+    std::fs::remove_file(clone.join("roles/gone.toml")).expect("there");
+    build("").ok("a build");
+    fleet.lab.stop_all();
+    serve(&clone.join("repo-out"));
+    machine.ok("pg-runtime refresh");
+    machine.apt("update");
+    assert_eq!(machine.read("/etc/small"), "3\n");
+    assert!(!machine.exists("/etc/gone"), "its tombstone came");
+    let third = machine.version("pg-role-small").expect("installed");
+    machine.ok(&format!("dpkg --compare-versions {third} gt {second}"));
+    assert_eq!(machine.ok("pg-runtime refresh"), "pg-runtime: nothing to do\n");
+    machine.no_marks();
 }

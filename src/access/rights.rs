@@ -142,8 +142,9 @@ pub struct Difference {
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Changed {
-    /// To log in, or a rule of sudo: where (packages), and by which groups.
-    Right { what: What, places: BTreeSet<PackageName>, groups: BTreeSet<GroupName> },
+    /// To log in, or a rule of sudo: where (packages; the first [`KEPT`] of them, and how many more), and by which
+    /// groups.
+    Right { what: What, places: BTreeSet<PackageName>, more: usize, groups: BTreeSet<GroupName> },
     /// A key: its type, base64 and comment.
     Key(String),
     /// The last day of the account; None: no last day.
@@ -172,16 +173,17 @@ impl fmt::Display for What {
 
 /// The most places that a line names before it says how many more there are.
 const NAMED: usize = 12;
+/// The most places of one difference that are kept: a new administrator of ten thousand machines is one line.
+const KEPT: usize = 100;
 
 /// `+ bob: login on web1.example.org, web2.example.org (webteam)`
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}: ", if self.gained { '+' } else { '-' }, self.user)?;
         match &self.what {
-            Changed::Right { what, places, groups } => {
-                let mut names: Vec<String> = places.iter().map(place_name).collect();
-                let more = names.len().saturating_sub(NAMED);
-                names.truncate(NAMED);
+            Changed::Right { what, places, more, groups } => {
+                let names: Vec<String> = places.iter().take(NAMED).map(place_name).collect();
+                let more = more + places.len().saturating_sub(NAMED);
                 let groups: Vec<&str> = groups.iter().map(|group| group.as_str()).collect();
                 write!(f, "{what}, on {}", names.join(", "))?;
                 if more > 0 {
@@ -318,7 +320,8 @@ pub fn differences(prefix: &Prefix, before: &View, after: &View) -> Vec<Differen
             gained,
             what: Changed::Right {
                 what: owned(what),
-                places: places.into_iter().cloned().collect(),
+                more: places.len().saturating_sub(KEPT),
+                places: places.into_iter().take(KEPT).cloned().collect(),
                 groups: groups.into_iter().cloned().collect(),
             },
         })
@@ -352,4 +355,57 @@ fn people(view: &View) -> BTreeMap<&UserName, (Option<jiff::civil::Date>, BTreeS
         entry.1.extend(member.keys.iter().map(|key| key.key.as_str()));
     }
     people
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `machines` machines with a role that lets a group in, in which these people are.
+    fn view(machines: usize, people: &[&str]) -> View {
+        let name = |text: &str| PackageName::parse(text).unwrap();
+        let group = GroupName::parse("webteam").unwrap();
+        let mut text = "debrole-access 1\npackage pg-access-webteam\ngroup webteam 3001\n".to_owned();
+        for (number, user) in people.iter().enumerate() {
+            text.push_str(&format!("user {user} {} /bin/bash - keep {user}\n", 2001 + number));
+        }
+        let grants = Grants {
+            login: BTreeSet::from([group.clone()]),
+            sudo: BTreeMap::from([(group.clone(), BTreeSet::from(["%webteam ALL=(root) PASSWD: /usr/bin/id".into()]))]),
+            ..Grants::default()
+        };
+        let role = Part { grants, ..Part::default() };
+        let mut packages = BTreeMap::from([(name("pg-role-web"), vec![role])]);
+        for number in 0..machines {
+            let depends = BTreeSet::from([name("pg-role-web")]);
+            packages
+                .insert(name(&format!("pg-host-w{number:03}.example.org")), vec![Part { depends, ..Part::default() }]);
+        }
+        View { members: BTreeMap::from([(group, Members::parse(&text).unwrap())]), packages }
+    }
+
+    #[test]
+    fn what_changes_on_many_machines_is_one_line_a_right() {
+        let prefix = Prefix::parse("pg").unwrap();
+        let said = |before: &View, after: &View| -> Vec<String> {
+            differences(&prefix, before, after).iter().map(ToString::to_string).collect()
+        };
+        let found = differences(&prefix, &view(150, &["alice"]), &view(150, &["alice", "bob"]));
+        let Changed::Right { places, more, .. } = &found[0].what else { panic!("{found:?}") };
+        assert_eq!((found.len(), places.len(), *more), (2, KEPT, 50));
+        let line = found[0].to_string();
+        assert!(line.starts_with("+ bob: login, on w000.example.org, w001.example.org"), "{line}");
+        assert!(line.ends_with(" and 138 more (webteam)"), "{line}");
+        // A machine that leaves takes the rights on it along; the others are as they were.
+        assert_eq!(
+            said(&view(3, &["alice"]), &view(2, &["alice"])),
+            [
+                "- alice: login, on w002.example.org (webteam)",
+                "- alice: sudo as root with a password: /usr/bin/id, on w002.example.org (webteam)"
+            ]
+        );
+        assert_eq!(said(&view(3, &["alice"]), &view(3, &["alice"])), [""; 0]);
+        // A role that no machine has grants to whoever installs it.
+        assert_eq!(said(&view(0, &[]), &view(0, &["bob"]))[0], "+ bob: login, on machines with the role web (webteam)");
+    }
 }

@@ -111,7 +111,10 @@ pub fn report(differences: &[Difference], reporter: &Reporter) {
     let member = |difference: &Difference| {
         let mut value = json!({ "user": difference.user, "gained": difference.gained });
         match &difference.what {
-            rights::Changed::Right { what, places, groups } => {
+            rights::Changed::Right { what, places, more, groups } => {
+                if *more > 0 {
+                    value["more_places"] = json!(more);
+                }
                 value["right"] = json!(what.to_string());
                 value["places"] = json!(places.iter().map(place_name).collect::<Vec<_>>());
                 value["groups"] = json!(groups);

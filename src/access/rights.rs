@@ -218,6 +218,9 @@ type Granting<'v> = Vec<(&'v PackageName, &'v Part)>;
 /// What somebody may do, and by which groups.
 type Had<'v> = BTreeMap<(&'v UserName, Kind<'v>), BTreeSet<&'v GroupName>>;
 
+/// In which places, and by which groups.
+type Where<'v> = (BTreeSet<&'v PackageName>, BTreeSet<&'v GroupName>);
+
 /// [`What`], borrowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind<'v> {
@@ -293,8 +296,7 @@ pub fn differences(prefix: &Prefix, before: &View, after: &View) -> Vec<Differen
         });
         same.push(place);
     }
-    let mut changed: BTreeMap<(&UserName, bool, Kind<'_>), (BTreeSet<&PackageName>, BTreeSet<&GroupName>)> =
-        BTreeMap::new();
+    let mut changed: BTreeMap<(&UserName, bool, Kind<'_>), Where<'_>> = BTreeMap::new();
     for (old, new) in classes {
         let places = &alike[&(address(old), address(new))];
         let (had, has) =

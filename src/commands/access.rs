@@ -64,7 +64,9 @@ fn csv(field: &str) -> String {
 
 /// Place by place, person by person.
 fn matrix(rights: &BTreeSet<Right>) -> String {
-    let mut places: BTreeMap<String, BTreeMap<&str, BTreeSet<(String, &str)>>> = BTreeMap::new();
+    /// Person → what, and by which group.
+    type People<'r> = BTreeMap<&'r str, BTreeSet<(String, &'r str)>>;
+    let mut places: BTreeMap<String, People<'_>> = BTreeMap::new();
     for right in rights {
         let people = places.entry(place_name(&right.place)).or_default();
         let whats = people.entry(right.user.as_str()).or_default();

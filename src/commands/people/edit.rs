@@ -174,8 +174,9 @@ impl<'a> Tree<'a> {
         })?)
     }
 
-    /// Makes the edits, and takes them back where the tree has errors by them that it did not have before.
-    pub fn commit(self, reporter: &Reporter) -> Outcome {
+    /// Makes the edits, and takes them back where the tree has errors by them that it did not have before. `said`: what
+    /// was done by them.
+    pub fn commit(self, said: impl std::fmt::Display, reporter: &Reporter) -> Outcome {
         let errors = || {
             let mut loaded = load::load(self.places);
             load::lower(&mut loaded, &check::placeholder_keyring(), key::now());
@@ -234,6 +235,7 @@ impl<'a> Tree<'a> {
         let warnings = after.diagnostics.iter().filter(|d| !d.is_error() && !old.contains(&d.message.as_str()));
         let warnings: Vec<_> = warnings.cloned().collect();
         reporter.diagnostics(&warnings, &after.tree.sources);
+        reporter.summary(said);
         for (path, text) in &self.edits {
             let verb = match (text, kept.get(path).is_some_and(Option::is_some)) {
                 (None, _) => "removed",

@@ -61,10 +61,7 @@ pub fn ledger(global: &Global, reporter: &Reporter) -> Outcome {
         reporter.summary("ledger.toml has every number of the tree");
         return Ok(());
     }
-    for line in &new {
-        reporter.summary(line);
-    }
-    tree.commit(reporter)
+    tree.commit(new.join("\n"), reporter)
 }
 
 fn refuse(reporter: &Reporter, why: &str) -> Failure {
@@ -162,8 +159,7 @@ fn user_add(args: &UserAdd, places: &Places, reporter: &Reporter) -> Outcome {
     }
     add_to_groups(&mut tree, name, &args.groups, reporter)?;
     let back = if before.is_some() { ", as before" } else { "" };
-    reporter.summary(format_args!("{name} has the number {uid}{back}"));
-    tree.commit(reporter)
+    tree.commit(format_args!("{name} has the number {uid}{back}"), reporter)
 }
 
 fn add_to_groups(tree: &mut Tree<'_>, name: &str, groups: &[String], reporter: &Reporter) -> Result<(), Failure> {
@@ -212,15 +208,15 @@ fn retire(name: &str, home: Option<&str>, places: &Places, reporter: &Reporter) 
             left.push(group);
         }
     }
-    reporter.summary(match left.as_slice() {
+    let said = match left.as_slice() {
         [] => format!("{name} leaves; the number {} stays theirs", uid.unwrap_or_default()),
         groups => format!(
             "{name} leaves, and the groups {}; the number {} stays theirs",
             groups.join(", "),
             uid.unwrap_or_default()
         ),
-    });
-    tree.commit(reporter)
+    };
+    tree.commit(said, reporter)
 }
 
 fn rename(name: &str, new: &str, places: &Places, reporter: &Reporter) -> Outcome {
@@ -254,8 +250,7 @@ fn rename(name: &str, new: &str, places: &Places, reporter: &Reporter) -> Outcom
     for group in tree.names("groups")? {
         tree.members(&group, |list| edit::replace(list, name, new))?;
     }
-    reporter.summary(format_args!("{name} is called {new} from now on, with the number {uid} as before"));
-    tree.commit(reporter)
+    tree.commit(format_args!("{name} is called {new} from now on, with the number {uid} as before"), reporter)
 }
 
 fn adopt(args: &UserAdopt, places: &Places, reporter: &Reporter) -> Outcome {
@@ -282,12 +277,14 @@ fn adopt(args: &UserAdopt, places: &Places, reporter: &Reporter) -> Outcome {
     };
     all.push(table);
     tree.put(&path, document.to_string());
-    reporter.summary(format_args!(
-        "where {} is {}'s account, it is taken over",
-        args.account.as_ref().unwrap_or(&args.name),
-        args.name
-    ));
-    tree.commit(reporter)
+    tree.commit(
+        format_args!(
+            "where {} is {}'s account, it is taken over",
+            args.account.as_ref().unwrap_or(&args.name),
+            args.name
+        ),
+        reporter,
+    )
 }
 
 fn group_add(args: &GroupAdd, places: &Places, reporter: &Reporter) -> Outcome {
@@ -322,16 +319,19 @@ fn group_add(args: &GroupAdd, places: &Places, reporter: &Reporter) -> Outcome {
     if before.is_none() && !known.contains_key(&gid) {
         tree.record("groups", gid, std::slice::from_ref(name))?;
     }
-    reporter.summary(format_args!("the group {name} has the number {gid}"));
-    tree.commit(reporter)
+    tree.commit(format_args!("the group {name} has the number {gid}"), reporter)
 }
 
 fn group_retire(name: &str, places: &Places, reporter: &Reporter) -> Outcome {
     let mut tree = Tree::new(places);
     must_exist(&tree, "groups", name, reporter)?;
+    if let Some(gid) = tree.numbers("groups", "gid")?.get(name).copied()
+        && !tree.ledger("groups")?.contains_key(&gid)
+    {
+        tree.record("groups", gid, &[name.to_owned()])?;
+    }
     tree.remove(&format!("groups/{name}.toml"));
-    reporter.summary(format_args!("the group {name} leaves; its number is never given again"));
-    tree.commit(reporter)
+    tree.commit(format_args!("the group {name} leaves; its number is never given to another"), reporter)
 }
 
 fn members(group: &str, users: &[String], join: bool, places: &Places, reporter: &Reporter) -> Outcome {
@@ -352,8 +352,7 @@ fn members(group: &str, users: &[String], join: bool, places: &Places, reporter:
     if changed.is_empty() {
         return Ok(());
     }
-    reporter.summary(format_args!("{} {} {group}", changed.join(", "), if join { "joins" } else { "leaves" }));
-    tree.commit(reporter)
+    tree.commit(format_args!("{} {} {group}", changed.join(", "), if join { "joins" } else { "leaves" }), reporter)
 }
 
 /// The tree as it is meant; errors end the command.

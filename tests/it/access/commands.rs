@@ -138,6 +138,7 @@ fn what_would_break_the_tree_is_taken_back() {
     assert_eq!(left.len(), 2, "{left:?}");
     let said = site.run(&["user", "retire", "alice"]);
     assert!(said.err.contains("error[no-administrator]") && said.err.contains("nothing was changed"), "{said:?}");
+    assert_eq!(said.out, "", "what was not done is not said");
 }
 
 #[test]

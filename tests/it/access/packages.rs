@@ -1,6 +1,7 @@
 //! What packages carry of people.
 
 use super::*;
+use crate::machine::{Need, skip};
 
 #[test]
 fn a_groups_package_has_its_members_and_the_packages_of_their_shells() {
@@ -132,4 +133,16 @@ fn all_machines_know_each_others_host_keys() {
     assert!(read.relations("pg-host-web1.example.org").iter().any(|r| r == "pg-known-hosts"));
     let db1 = read.deb("pg-host-db1.example.org", "trixie");
     assert!(db1.relations.values().flatten().any(|r| r.to_string() == "pg-known-hosts"));
+    // By OpenSSH's own reading.
+    if skip("known_hosts", &[Need::Program("ssh-keygen")]) {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("known_hosts");
+    fs::write(&file, read.text("pg-known-hosts", "/usr/share/pg/known_hosts")).unwrap();
+    for name in ["web1.example.org", "web1", "192.0.2.10", "2001:db8::10"] {
+        let found = std::process::Command::new("ssh-keygen").args(["-F", name, "-f"]).arg(&file).output().unwrap();
+        let found = String::from_utf8(found.stdout).unwrap();
+        assert!(found.contains(&key(7)) && found.contains("REVOKED"), "{name}: {found}");
+    }
 }

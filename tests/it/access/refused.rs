@@ -17,7 +17,9 @@ fn a_machine_without_an_administrator_is_refused_whatever_the_reason() {
     let no_login =
         "summary = \"Base\"\n[access]\nsudo = [{ group = \"sysadmins\", commands = [\"ALL\"], reason = \"x\" }]\n";
     let webteam_has_all = "summary = \"Web\"\nincludes = [\"base\"]\n[access]\nlogin = [\"webteam\"]\nsudo = [{ group = \"webteam\", commands = [\"ALL\"], reason = \"x\" }]\n";
-    let cases: [(&str, &[(&'static str, &str)], &[&str]); 11] = [
+    /// What, the files that are otherwise, the machines that have nobody.
+    type Case<'c> = (&'c str, &'c [(&'static str, &'c str)], &'c [&'c str]);
+    let cases: [Case<'_>; 11] = [
         ("ended", &[("users/alice.toml", &ended)], &["db1", "web1", "web2"]),
         ("the last day counts", &[("users/alice.toml", &last_day)], &[]),
         ("the key ended", &[("users/alice.toml", &key_ended)], &["db1", "web1", "web2"]),

@@ -146,3 +146,51 @@ fn all_machines_know_each_others_host_keys() {
         assert!(found.contains(&key(7)) && found.contains("REVOKED"), "{name}: {found}");
     }
 }
+
+#[test]
+fn a_release_may_let_others_in() {
+    let web = "summary = \"Web\"\nincludes = [\"base\"]\n[access]\nlogin = []\n[release.trixie.access]\nlogin = [\"webteam\"]\n\
+               sudo = [{ group = \"webteam\", commands = [\"/usr/bin/id\"] }]\n";
+    let read = read(&with(&[("roles/web.toml", web)]), TODAY).right();
+    assert!(!read.deb("pg-role-web", "bookworm").entries.contains_key("/usr/share/pg/roles/web/grants"));
+    let grants = read.deb("pg-role-web", "trixie").entries.get("/usr/share/pg/roles/web/grants");
+    assert!(matches!(grants, Some(Entry::File { bytes, .. }) if bytes.windows(13).any(|w| w == b"login webteam")));
+    let view = debrole::lower::access::view(&read.plans);
+    let prefix = debrole::names::Prefix::parse("pg").unwrap();
+    let of_bob = view.rights(&prefix).into_iter().filter(|right| right.user.as_str() == "bob");
+    let places: std::collections::BTreeSet<String> = of_bob.map(|right| right.place.to_string()).collect();
+    assert_eq!(places.into_iter().collect::<Vec<_>>(), ["pg-host-web2.example.org"]);
+}
+
+/// Whoever wrote it: what is read never panics, and what is taken for a key can be written on one line.
+#[test]
+fn hostile_texts_are_only_refused() {
+    use debrole::access::format::{Grants, Members};
+    use debrole::ssh_key::PublicKey;
+    use proptest::prelude::*;
+    use proptest::test_runner::TestRunner;
+
+    let kinds = ["ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "sk-ssh-ed25519@openssh.com", "ssh-dss"];
+    let blobs = (0..kinds.len(), proptest::collection::vec(any::<u8>(), 0..80), ".{0,20}").prop_map(
+        move |(kind, rest, comment)| {
+            let kind = kinds[kind];
+            let mut blob = (kind.len() as u32).to_be_bytes().to_vec();
+            blob.extend(kind.as_bytes());
+            blob.extend(rest);
+            format!("{kind} {} {comment}", debrole::ssh_key::encode(&blob))
+        },
+    );
+    let mut runner = TestRunner::default();
+    runner
+        .run(&prop_oneof![blobs, ".*", "(user|key|adopt|login|sudo|group)( [a-z0-9/:-]{0,8}){0,6}"], |text| {
+            if let Ok(key) = PublicKey::parse(&text) {
+                let line = format!("{key} {}", key.comment());
+                prop_assert!(!line.contains(['\n', '\r', '\0']));
+                prop_assert_eq!(PublicKey::parse(line.trim_end()), Ok(key));
+            }
+            let _ = Members::parse(&format!("debrole-access 1\npackage pg-access-x\ngroup x 3001\n{text}\n"));
+            let _ = Grants::parse(&format!("debrole-grants 1\npackage pg-role-x\n{text}\n"));
+            Ok(())
+        })
+        .unwrap();
+}

@@ -7,4 +7,5 @@ mod compiled;
 mod control;
 mod fleet;
 mod life;
+mod people;
 mod refresh;

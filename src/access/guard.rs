@@ -9,6 +9,9 @@ use std::collections::BTreeSet;
 /// So long before the last administrator's access ends it is said.
 const NOTICE_DAYS: i64 = 14;
 
+/// From so many machines on they are not told one by one.
+const MANY: usize = 10;
+
 /// The day of a time in seconds since 1970, in UTC.
 pub fn day(time: i64) -> Date {
     jiff::Timestamp::from_second(time).unwrap_or(jiff::Timestamp::MAX).to_zoned(jiff::tz::TimeZone::UTC).date()
@@ -37,23 +40,33 @@ pub fn check(model: &Model, time: i64) -> Vec<Diagnostic> {
     }
     if model.hosts.values().any(|host| accesses(model, host).any(|access| !access.is_empty())) {
         let soon = today.saturating_add(jiff::Span::new().days(NOTICE_DAYS));
-        for host in model.hosts.values() {
-            if !has_administrator(model, host, today) {
-                out.push(nobody(model, host));
-            } else if !has_administrator(model, host, soon) {
-                out.push(
-                    Diagnostic::new(
-                        &rules::administrator_expires_soon::RULE,
-                        format!("by {soon} nobody is left who can administer {}", host.name.value),
-                    )
-                    .at(host.name.span, "")
-                    .help("give an administrator or one of their keys a later last day")
-                    .note("on that day a build would be refused"),
-                );
-            }
-        }
+        let (now, later): (Vec<&Host>, Vec<&Host>) = model
+            .hosts
+            .values()
+            .filter(|host| !has_administrator(model, host, soon))
+            .partition(|host| !has_administrator(model, host, today));
+        out.extend(told(&now, |host, others| nobody(model, host, others)));
+        out.extend(told(&later, |host, others| {
+            Diagnostic::new(
+                &rules::administrator_expires_soon::RULE,
+                format!("by {soon} nobody is left who can administer {}{others}", host.name.value),
+            )
+            .at(host.name.span, "")
+            .help("give an administrator or one of their keys a later last day")
+            .note("on that day a build would be refused")
+        }));
     }
     out
+}
+
+/// A diagnostic for each machine; where they are many, one for all, since they have one cause.
+fn told(hosts: &[&Host], diagnostic: impl Fn(&Host, &str) -> Diagnostic) -> Vec<Diagnostic> {
+    match hosts {
+        [first, others @ ..] if others.len() >= MANY => {
+            vec![diagnostic(first, &format!(" and {} other machines", others.len()))]
+        }
+        hosts => hosts.iter().map(|host| diagnostic(host, "")).collect(),
+    }
 }
 
 fn accesses<'m>(model: &'m Model, host: &'m Host) -> impl Iterator<Item = &'m Access> {
@@ -83,11 +96,13 @@ fn can_log_in(user: &User, host: &HostName, day: Date) -> bool {
         && user.keys.iter().any(|key| good(key.expires) && (key.hosts.is_empty() || key.hosts.contains(host)))
 }
 
-fn nobody(model: &Model, host: &Host) -> Diagnostic {
+fn nobody(model: &Model, host: &Host, others: &str) -> Diagnostic {
     let name = &host.name.value;
     let diagnostic = Diagnostic::new(
         &rules::no_administrator::RULE,
-        format!("nobody could administer {name}: no one with a key that is good there has a login and all of sudo"),
+        format!(
+            "nobody could administer {name}{others}: no one with a key that is good there has a login and all of sudo"
+        ),
     )
     .at(host.name.span, "");
     let rule = accesses(model, host).flat_map(|access| &access.sudo).find(|rule| rule.is_everything());

@@ -58,6 +58,14 @@ fn a_machine_without_an_administrator_is_refused_whatever_the_reason() {
             .collect();
         assert_eq!(named, without, "{what}: {:#?}", read.diagnostics);
     }
+    // One cause is told once, however many machines it has.
+    let mut files = with(&[("users/alice.toml", &ended)]);
+    let names: Vec<&'static str> = (0..40).map(|i| &*format!("hosts/many{i}.example.org.toml").leak()).collect();
+    files.extend(names.iter().map(|name| (*name, "roles = [\"base\"]\nrelease = \"trixie\"\n".to_owned())));
+    let found = read(&files, TODAY);
+    let told: Vec<&str> =
+        found.diagnostics.iter().filter(|d| d.rule.code == "no-administrator").map(|d| d.message.as_str()).collect();
+    assert!(told.len() == 1 && told[0].contains("db1.example.org and 42 other machines"), "{told:?}");
     // A fleet that leaves accounts alone is none of this rule's business.
     let plain = [("roles/base.toml", "summary = \"Base\"\n"), ("roles/web.toml", "summary = \"Web\"\n")];
     assert!(!read(&with(&plain), TODAY).codes().contains(&"no-administrator"));

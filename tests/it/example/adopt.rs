@@ -61,7 +61,7 @@ fn a_machine_is_adopted_and_becomes_what_was_shown() {
         return;
     }
     for release in Release::ALL {
-        let fleet = Fleet::example();
+        let fleet = Fleet::example().without_people();
         fleet.write("roles/jobs.toml", JOBS);
         fleet.write(
             "roles/more.toml",

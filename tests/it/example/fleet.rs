@@ -31,6 +31,21 @@ impl Fleet {
         fleet
     }
 
+    /// Without people: roles let nobody in, so that a machine of a test's own needs no administrator.
+    pub fn without_people(self) -> Fleet {
+        for role in ["base", "web", "db"] {
+            let path = format!("roles/{role}.toml");
+            let text = std::fs::read_to_string(self.tree().join(&path)).expect("a role of the example fleet");
+            let (before, _) = text.split_once("\n[access]\n").expect("its people come last");
+            self.write(&path, before);
+        }
+        for name in ["users", "groups"] {
+            std::fs::remove_dir_all(self.tree().join(name)).expect("a folder of the example fleet");
+        }
+        self.remove("ledger.toml");
+        self
+    }
+
     /// The example fleet, published and served.
     pub fn published() -> Fleet {
         Fleet::example().serve()

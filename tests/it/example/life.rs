@@ -14,7 +14,7 @@ fn a_renamed_machine_becomes_another_one() {
         return;
     }
     for release in Release::ALL {
-        let fleet = Fleet::example();
+        let fleet = Fleet::example().without_people();
         fleet.write("roles/bound.toml", BOUND);
         for (name, colour) in [("one", "red"), ("two", "blue")] {
             fleet.write(
@@ -250,7 +250,7 @@ fn a_lost_repository_goes_on_from_the_tree_the_key_and_the_public_copy() {
     };
     sh(&format!(
         "cp -a '{tree}/repo-out' '{copy}' && mkdir -m 700 '{clone}' && cd '{tree}' && \
-         cp -a debrole.toml roles hosts keys '{clone}' && rm -rf repo-out",
+         cp -a debrole.toml ledger.toml roles hosts groups users keys '{clone}' && rm -rf repo-out",
         tree = fleet.tree().display(),
         copy = copy.display(),
         clone = clone.display()

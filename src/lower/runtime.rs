@@ -46,15 +46,38 @@ pub const SCRIPT: &str = concat!(
     "\n",
     include_str!("runtime/refresh.sh"),
     "\n",
+    include_str!("runtime/access.sh"),
+    "\n",
     include_str!("runtime/main.sh"),
 );
+/// `/usr/lib/<prefix>/access`: perl, because passwd and shadow are to be read and written as one, and perl-base is
+/// Essential. One file for each idea, too; `start.pl` comes first, `main.pl`, which runs it, last.
+pub const ACCESS: &str = concat!(
+    include_str!("runtime/access/start.pl"),
+    "\n",
+    include_str!("runtime/access/data.pl"),
+    "\n",
+    include_str!("runtime/access/decide.pl"),
+    "\n",
+    include_str!("runtime/access/keys.pl"),
+    "\n",
+    include_str!("runtime/access/database.pl"),
+    "\n",
+    include_str!("runtime/access/sessions.pl"),
+    "\n",
+    include_str!("runtime/access/homes.pl"),
+    "\n",
+    include_str!("runtime/access/main.pl"),
+);
+const ACCESS_SERVICE: &str = include_str!("runtime/access.service");
+const ACCESS_TIMER: &str = include_str!("runtime/access.timer");
 const MANUAL: &str = include_str!("runtime/pg-runtime.8");
 const VERIFY_SERVICE: &str = include_str!("runtime/verify.service");
 const VERIFY_TIMER: &str = include_str!("runtime/verify.timer");
 const REFRESH_SERVICE: &str = include_str!("runtime/refresh.service");
 const REFRESH_TIMER: &str = include_str!("runtime/refresh.timer");
 /// What its maintainer scripts enable and start, without the prefix in their names.
-const TIMERS: [&str; 3] = ["refresh-keyring.timer", "refresh.timer", "verify.timer"];
+const TIMERS: [&str; 4] = ["access.timer", "refresh-keyring.timer", "refresh.timer", "verify.timer"];
 const CONTROL: [(ControlMember, &str); 4] = [
     (ControlMember::Postinst, include_str!("runtime/postinst")),
     (ControlMember::Prerm, include_str!("runtime/prerm")),
@@ -120,13 +143,17 @@ pub fn entries(prefix: &Prefix, drift: &Drift, refresh: &Refresh) -> BTreeMap<Ma
     let repair = if drift.repair { "yes" } else { "no" };
     let settings = format!("repair {repair}\ncopies {}\ncopy-days {}\n", drift.copies, drift.copy_days);
     let script = Entry::File { mode: 0o755, bytes: set(prefix, SCRIPT).into_bytes().into() };
+    let access = Entry::File { mode: 0o755, bytes: set(prefix, ACCESS).into_bytes().into() };
     let mut entries = BTreeMap::from([
+        (path(format!("/usr/lib/{prefix}/access")), access),
         (path(format!("/usr/sbin/{package}")), script),
         (path(format!("/usr/share/{prefix}/settings")), text(settings)),
         (path(format!("/usr/share/man/man8/{package}.8.gz")), Entry::File { mode: 0o644, bytes: manual.into() }),
         (path(format!("/usr/share/lintian/overrides/{package}")), text(overrides)),
     ]);
     let mut units = refresh_units(refresh);
+    units.push(("access.service", ACCESS_SERVICE.to_owned()));
+    units.push(("access.timer", ACCESS_TIMER.to_owned()));
     units.push(("verify.service", VERIFY_SERVICE.to_owned()));
     units.push(("verify.timer", VERIFY_TIMER.to_owned()));
     for (name, unit) in units {

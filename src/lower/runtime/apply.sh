@@ -39,6 +39,7 @@ apply() {
     recover
     find_holds
     settle_holds
+    access_first # a hold is for files: nobody's access waits for its end
     if all_held; then
         say "nothing is done: $(grep '^hold: all ' "$state/marks/hold")"
         return 0
@@ -49,12 +50,13 @@ apply() {
     settle_units
     run_queue
     settle_directories
+    access_last
     [ -z "$copied" ] || prune_copies
     settle_marks
     if [ -n "$in_dpkg" ]; then return 0; fi
     set +f
     set -- "$w"/marks/*
-    [ ! -e "$1" ] || return 1
+    if [ -e "$1" ] || [ -e "$state/marks/access" ]; then return 1; fi
     [ "$attempts" -gt 0 ] || say "nothing to do"
 }
 
@@ -91,6 +93,7 @@ withdraw() {
             sed 's/^/    /' "$w/log.fragment" >&2
         }
     done <"$w/withdrawn"
+    if [ -n "$all" ]; then accesses --withdraw || :; fi
     look
     check
     [ ! -s "$w/actions" ] || attempt_all

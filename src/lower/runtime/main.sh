@@ -13,6 +13,7 @@ Usage: @PREFIX@-runtime apply                     make this machine what its pac
                                              status 1 if there are marks
        @PREFIX@-runtime refresh [--keyring|--all] [--wait SECONDS]
                                              upgrade what this machine has of our archive, and nothing else
+       @PREFIX@-runtime access [--dry-run]        make accounts, keys and groups of people what the packages say
 END
     exit 2
 }
@@ -45,6 +46,7 @@ release) release "$@" ;;
 owner) owner "$@" ;;
 status) status ;;
 refresh) refresh "$@" ;;
+access) access "$@" ;;
 view) view ;; # by ourselves, in a mount namespace
 -h | --help) (usage) 2>&1 || exit 0 ;;
 *) usage ;;

@@ -22,7 +22,7 @@ settle_marks() {
     set -f
     for old; do
         pkg=${old##*/}
-        if [ -f "$old" ] && [ "$pkg" != hold ] && [ ! -e "$w/marks/$pkg" ]; then
+        if [ -f "$old" ] && [ "$pkg" != hold ] && [ "$pkg" != access ] && [ ! -e "$w/marks/$pkg" ]; then
             rm -f "$old"
             say "$pkg is well: its mark is gone"
         fi

@@ -258,6 +258,8 @@ refresh() {
     else
         asked=yes
     fi
+    # Before anybody is waited for. Without an answer of the archive: what is known counts.
+    if [ -n "$asked" ]; then revoke; else accesses || :; fi
     before=$(sed -n 's/^key //p' "$report" 2>/dev/null)
     if [ -n "$asked" ] && [ -n "$before" ] && [ "$(refresh_key)" = "$before" ]; then
         echo "$before" >"$r/key"

@@ -18,6 +18,7 @@ export PATH LC_ALL QUOTING_STYLE
 unset CDPATH IFS ENV
 
 share=/usr/share/@PREFIX@
+library=/usr/lib/@PREFIX@
 state=/var/lib/@PREFIX@         # applied (the record), journal, originals/, units, packages/, marks/
 backups=/var/backups/@PREFIX@   # copies of what was changed by somebody else, before we replace or remove it
 run=/run/@PREFIX@               # lock, queue, work/ (rebuilt by every run)

@@ -1,5 +1,6 @@
 //! The example fleet, on machines.
 
+mod access;
 mod adopt;
 mod answers;
 mod changes;

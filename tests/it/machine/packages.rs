@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Sets that a test installs by itself, without a role.
-const OTHERS: &[&str] = &["nginx", "cron", "varnish", "debconf-utils postfix"];
+const OTHERS: &[&str] =
+    &["nginx", "cron", "varnish", "debconf-utils postfix", "at cron libpam-systemd openssh-client openssh-server sudo"];
 
 /// What debrole itself is linked with: the repository's machine runs it.
 pub fn libraries(release: Release) -> &'static str {

@@ -1,6 +1,7 @@
 //! The machine's side: `pg-runtime` under real dpkg and apt in throwaway trees. The packages are made here by
 //! dpkg-deb, from manifests written out by hand, so that these tests judge the runtime and not the compiler.
 
+mod access;
 mod accounts;
 mod apply;
 mod apt;

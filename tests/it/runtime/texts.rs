@@ -2,6 +2,7 @@
 
 use super::{MANUAL, SCRIPT, prefix, prefixed, text};
 use crate::machine::{Need, skip};
+use debrole::lower::runtime::ACCESS;
 use debrole::plan::ControlMember;
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -44,10 +45,32 @@ fn the_manual_page_is_well_formed_and_names_every_command() {
     }
     let text = prefixed(MANUAL);
     assert_eq!(judged("groff", &["-man", "-Tutf8", "-ww", "-z"], &text), (true, String::new()));
-    for verb in ["apply", "withdraw", "verify", "hold", "release", "owner", "status", "refresh"] {
+    for verb in ["apply", "withdraw", "verify", "hold", "release", "owner", "status", "refresh", "access"] {
         assert!(text.contains(&format!(".B {verb}\n")) || text.contains(&format!(".BR {verb} ")), "{verb}");
         assert!(SCRIPT.contains(&format!("\n{verb})")), "{verb}");
     }
+}
+
+/// perl-base is Essential, the other modules of perl are not.
+#[test]
+fn the_program_for_people_compiles_with_perl_base_alone() {
+    if skip("perl of a minimal Debian", &[Need::Trees]) {
+        return;
+    }
+    for release in crate::machine::Release::ALL {
+        let tree = crate::machine::Tree::new(release);
+        tree.write("/root/access", prefixed(ACCESS));
+        assert_eq!(tree.run("perl -wc /root/access").all(), "/root/access syntax OK\n");
+        // It ends at once with a usage; what it has loaded until then is all.
+        let modules =
+            tree.run("perl -e '@ARGV = q(--what); END { print join qq(\\n), values %INC } do q(/root/access)'").stdout;
+        for module in modules.lines().filter(|line| line.starts_with("/usr/")) {
+            assert_eq!(tree.ok(&format!("dpkg -S {module} | sed 's/:.*//'")), "perl-base\n", "{module}");
+        }
+        assert!(modules.contains("Fcntl.pm"), "{modules}");
+    }
+    let programs = prefixed(ACCESS);
+    assert!(!programs.contains("@PREFIX@") && !programs.contains("TODO"));
 }
 
 /// What is not Essential on every Debian machine: the runtime may use none of it but what its package depends on.

@@ -1,0 +1,356 @@
+//! People on two booted machines, with the real sshd, sudo and apt: they log in, do what they may, and leave.
+
+use super::fleet::{Fleet, Runs};
+use crate::machine::{Machine, Need, Outcome, Release, skip};
+use std::collections::BTreeMap;
+use std::process::Command;
+
+/// The fleet of two machines: alice and erin administer both, bob and carol have the web site's machine, dave the
+/// database's.
+struct People {
+    fleet: Fleet,
+    keys: BTreeMap<&'static str, String>,
+}
+
+const EVERYBODY: [(&str, u32); 5] = [("alice", 2001), ("bob", 2002), ("carol", 2003), ("dave", 2004), ("erin", 2005)];
+const WEB: &str = "192.0.2.11";
+const DB: &str = "192.0.2.12";
+
+impl People {
+    fn new() -> People {
+        let fleet = Fleet::example();
+        for part in ["roles", "hosts", "users", "groups"] {
+            std::fs::remove_dir_all(fleet.tree().join(part)).expect("the example has it");
+        }
+        let mut people = People { fleet, keys: BTreeMap::new() };
+        for (name, _) in EVERYBODY {
+            people.new_key(name, name);
+        }
+        people.new_key("other", "alice");
+        for (name, uid) in EVERYBODY {
+            people.user(name, uid, name, "");
+        }
+        let fleet = &people.fleet;
+        fleet.write(
+            "ledger.toml",
+            "[users]\n2001 = \"alice\"\n2002 = \"bob\"\n2003 = \"carol\"\n2004 = \"dave\"\n2005 = \"erin\"\n\
+             [groups]\n3001 = \"sysadmins\"\n3002 = \"webteam\"\n3003 = \"dbteam\"\n",
+        );
+        people.group("sysadmins", 3001, "\"alice\", \"erin\"");
+        people.group("webteam", 3002, "\"bob\", \"carol\"");
+        people.group("dbteam", 3003, "\"dave\"");
+        fleet.write(
+            "roles/base.toml",
+            "summary = \"Base\"\ndepends = [\"at\", \"cron\"]\n[access]\nlogin = [\"sysadmins\"]\n[[access.sudo]]\ngroup = \"sysadmins\"\n\
+             commands = [\"ALL\"]\nreason = \"administrators of all machines\"\n",
+        );
+        for (role, group) in [("web", "webteam"), ("db", "dbteam")] {
+            fleet.write(
+                &format!("roles/{role}.toml"),
+                &format!(
+                    "summary = \"A role\"\nincludes = [\"base\"]\n[access]\nlogin = [\"{group}\"]\n[[access.sudo]]\ngroup = \"{group}\"\n\
+                     commands = [\"/usr/bin/id\"]\n"
+                ),
+            );
+        }
+        for (host, release) in [("web", "bookworm"), ("db", "trixie")] {
+            let text = format!("roles = [\"{host}\"]\nrelease = \"{release}\"\n");
+            fleet.write(&format!("hosts/{host}1.example.org.toml"), &text);
+        }
+        people
+    }
+
+    fn key_file(&self, name: &str) -> String {
+        self.fleet.tree().join(format!("key-{name}")).to_str().expect("a plain path").to_owned()
+    }
+
+    fn new_key(&mut self, name: &'static str, comment: &str) {
+        let file = self.key_file(name);
+        let made =
+            Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", &file]).output();
+        assert!(made.is_ok_and(|made| made.status.success()), "ssh-keygen");
+        let public = std::fs::read_to_string(format!("{file}.pub")).expect("ssh-keygen wrote it");
+        self.keys.insert(name, public.trim().to_owned());
+    }
+
+    fn user(&self, name: &str, uid: u32, key: &str, more: &str) {
+        let key = &self.keys[key];
+        self.fleet.write(
+            &format!("users/{name}.toml"),
+            &format!("uid = {uid}\nname = \"{name} Example\"\n{more}[[key]]\nkey = \"{key}\"\n"),
+        );
+    }
+
+    fn group(&self, name: &str, gid: u32, members: &str) {
+        self.fleet.write(
+            &format!("groups/{name}.toml"),
+            &format!("gid = {gid}\ndescription = \"The group {name}\"\nmembers = [{members}]\n"),
+        );
+    }
+
+    /// The command that runs TEXT on a machine as somebody, by their key; from the network, with nothing typed.
+    fn ssh(&self, key: &str, options: &str, who: &str, address: &str, text: &str) -> String {
+        format!(
+            "ssh -F none -i {} -o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
+             -o LogLevel=ERROR -o ConnectTimeout=10 {options} {who}@{address} '{text}'",
+            self.key_file(key)
+        )
+    }
+
+    fn login(&self, who: &str, address: &str, text: &str) -> Outcome {
+        self.fleet.lab.run(&self.ssh(who, "", who, address, text))
+    }
+
+    #[track_caller]
+    fn refused(&self, who: &str, address: &str) {
+        let outcome = self.login(who, address, "echo in");
+        assert!(outcome.status == 255 && !outcome.stdout.contains("in"), "{who} on {address}: {}", outcome.all());
+    }
+
+    /// Sessions that stay: bob's multiplexed one and erin's `sudo -i` on the web site's machine, and carol's.
+    fn open_sessions(&self) {
+        let socket = self.key_file("socket");
+        let master = self.ssh("bob", &format!("-M -S {socket} -N -f -o ControlPersist=yes"), "bob", WEB, "");
+        let bob = self.ssh("bob", &format!("-S {socket}"), "bob", WEB, "sleep 100001");
+        let erin = self.ssh("erin", "-tt", "erin", WEB, "sudo -i sleep 100002");
+        let carol = self.ssh("carol", "", "carol", WEB, "sleep 100003");
+        let text = format!(
+            "{master}; for c in 1 2 3; do :; done; ({bob} &) ; ({erin} &) ; ({carol} &) ; sleep 0.2",
+            master = master.trim_end_matches(" ''")
+        );
+        let text = text.replace(" &)", " </dev/null >/dev/null 2>&1 &)");
+        self.fleet.lab.run(&text).ok("sessions");
+    }
+
+    fn multiplexed(&self) -> Outcome {
+        let socket = self.key_file("socket");
+        self.fleet.lab.run(&self.ssh("other", &format!("-S {socket} -o ControlMaster=no"), "bob", WEB, "echo still in"))
+    }
+}
+
+/// Which of the sessions' sleeps run.
+fn sleeps(machine: &Machine) -> String {
+    machine
+        .ok("cat /proc/[0-9]*/cmdline | tr '\\0' '\\n' | grep -xE '10000[0-9]' | sort -u | tr '\\n' ' '; true")
+        .trim()
+        .to_owned()
+}
+
+#[track_caller]
+fn assert_out(machine: &Machine, name: &str, uid: u32) {
+    let passwd = machine.ok(&format!("getent passwd {name}"));
+    assert!(
+        passwd.starts_with(&format!("{name}:x:{uid}:{uid}:")) && passwd.ends_with(":/usr/sbin/nologin\n"),
+        "{passwd}"
+    );
+    let shadow = machine.ok(&format!("getent shadow {name}"));
+    assert!(shadow.starts_with(&format!("{name}:!")) && shadow.ends_with("::1:\n"), "{shadow}");
+    let left = machine.ok(&format!(
+        "ls /etc/ssh/pg-keys/{name} /var/spool/cron/crontabs/{name} /var/lib/systemd/linger/{name} 2>/dev/null; ps_of={uid}
+         find /var/spool/cron/atjobs -user {name}; id -Gn {name} | tr ' ' '\\n' | grep -vxE '{name}|pg-people'
+         grep -lsE '^Uid:.*\\b'$ps_of'\\b' /proc/[0-9]*/status; grep -ls user-$ps_of.slice/session /proc/[0-9]*/cgroup; sudo -l -U {name} | grep NOPASSWD; true"
+    ));
+    assert_eq!(left, "", "{name}");
+}
+
+#[test]
+fn people_log_in_do_what_they_may_and_leave() {
+    if skip("people on booted machines", &[Need::Boot, Need::Program("ssh"), Need::Program("ssh-keygen")]) {
+        return;
+    }
+    let mut people = People::new();
+    people.fleet = people.fleet.serve();
+    let web = people.fleet.boot(Release::Bookworm, "web1.example.org", 11);
+    let db = people.fleet.boot(Release::Trixie, "db1.example.org", 12);
+    web.apt("install pg-host-web1.example.org");
+    db.apt("install pg-host-db1.example.org");
+    web.no_marks();
+    db.no_marks();
+
+    // The allowed command, another one, another machine; and nobody adds keys of their own.
+    let id = people.login("bob", WEB, "sudo -n /usr/bin/id");
+    assert!(id.succeeded() && id.stdout.starts_with("uid=0(root)"), "{}", id.all());
+    let cat = people.login("bob", WEB, "sudo -n /usr/bin/cat /etc/shadow");
+    assert!(!cat.succeeded() && cat.stdout.is_empty(), "{}", cat.all());
+    people.refused("bob", DB);
+    assert_eq!(db.ok("getent passwd bob carol || echo none"), "none\n");
+    assert_eq!(web.ok("getent passwd dave || echo none"), "none\n");
+    assert!(people.login("dave", DB, "sudo -n /usr/bin/id").stdout.starts_with("uid=0"));
+    for address in [WEB, DB] {
+        assert_eq!(people.login("alice", address, "sudo -n id -u").stdout, "0\n");
+    }
+    let other = people.keys["other"].clone();
+    people.login("alice", WEB, &format!("mkdir -p .ssh && echo \"{other}\" >.ssh/authorized_keys")).ok("her own key");
+    let own = people.fleet.lab.run(&people.ssh("other", "", "alice", WEB, "echo in"));
+    assert_eq!(own.status, 255, "{}", own.all());
+
+    // Sessions and jobs.
+    people.open_sessions();
+    web.wait_for(
+        "test \"$(cat /proc/[0-9]*/cmdline | tr '\\0' '\\n' | grep -xE '10000[123]' | sort -u | wc -l)\" = 3",
+        20,
+    );
+    assert_eq!(people.multiplexed().stdout, "still in\n");
+    people.login("bob", WEB, "echo \"@daily true\" | crontab - && echo true | at now + 1 hour").ok("jobs");
+    web.ok("loginctl enable-linger bob");
+
+    // bob and erin leave.
+    for name in ["bob", "erin"] {
+        people.fleet.remove(&format!("users/{name}.toml"));
+    }
+    people.group("sysadmins", 3001, "\"alice\"");
+    people.group("webteam", 3002, "\"carol\"");
+    people.fleet.publish();
+    web.ok("pg-runtime refresh --keyring");
+    db.ok("pg-runtime refresh --keyring");
+    assert_out(&web, "bob", 2002);
+    assert_out(&web, "erin", 2005);
+    assert_out(&db, "erin", 2005);
+    assert_eq!(sleeps(&web), "100003", "carol's session lives on");
+    assert!(!people.multiplexed().stdout.contains("still in"));
+    people.refused("bob", WEB);
+    people.refused("erin", DB);
+    assert_eq!(people.login("carol", WEB, "id -un").stdout, "carol\n");
+    web.no_marks();
+    db.no_marks();
+
+    renamed_while_logged_in(&mut people, &web);
+    dpkg_is_no_reprieve(&mut people, &web);
+    what_makes_machines_open_is_told(&people, &web);
+    time_is_sshds_too(&mut people, &db);
+    packages_go(&people, &web);
+}
+
+fn renamed_while_logged_in(people: &mut People, web: &Machine) {
+    people.fleet.remove("users/carol.toml");
+    people.user("caroline", 2003, "other", "");
+    people.fleet.edit("ledger.toml", "2003 = \"carol\"", "2003 = [\"carol\", \"caroline\"]");
+    people.group("webteam", 3002, "\"caroline\"");
+    people.fleet.publish();
+    web.ok("pg-runtime refresh --keyring");
+    assert_eq!(sleeps(web), "100003", "she stays logged in");
+    assert_eq!(web.ok("getent passwd 2003"), "caroline:x:2003:2003:caroline Example:/home/carol:/bin/bash\n");
+    let renamed =
+        people.fleet.lab.run(&people.ssh("other", "", "caroline", WEB, "sudo -n /usr/bin/id -u >/dev/null; id -un"));
+    assert_eq!(renamed.stdout, "caroline\n", "{}", renamed.all());
+    let old_key = people.fleet.lab.run(&people.ssh("carol", "", "caroline", WEB, "echo in"));
+    assert_eq!(old_key.status, 255, "the old key has gone");
+    web.ok("pkill -x sleep; sleep 1; loginctl terminate-user caroline 2>/dev/null; sleep 1; pg-runtime access");
+    assert_eq!(
+        web.ok("getent passwd caroline; ls /home | tr '\\n' ' '"),
+        "caroline:x:2003:2003:caroline Example:/home/caroline:/bin/bash\nalice bob caroline erin "
+    );
+}
+
+/// Who is retired is out although dpkg can do nothing, and dpkg catches up.
+fn dpkg_is_no_reprieve(people: &mut People, web: &Machine) {
+    let out_and_in = |people: &mut People, web: &Machine, out: bool| {
+        if out {
+            people.fleet.remove("users/bob.toml");
+        } else {
+            people.user("bob", 2002, "bob", "");
+        }
+        people.group("webteam", 3002, if out { "\"caroline\"" } else { "\"bob\", \"caroline\"" });
+        people.fleet.publish();
+        let outcome = web.run("pg-runtime refresh --keyring --wait 0");
+        (outcome.status, outcome.all())
+    };
+    let version = |web: &Machine| web.version("pg-access-webteam");
+    // Half-configured for good, and somebody holds its lock.
+    web.ok(
+        "mkdir -p /root/bad/DEBIAN; cd /root/bad; printf 'Package: bad\\nVersion: 1\\nArchitecture: all\\nMaintainer: T <t@example.org>\\nDescription: bad\\n' >DEBIAN/control
+         printf '#!/bin/sh\\nexit 1\\n' >DEBIAN/postinst; chmod 755 DEBIAN/postinst; dpkg-deb -b . ../bad.deb >/dev/null",
+    );
+    for broken in [
+        "dpkg -i /root/bad.deb",
+        "echo garbage >>/var/lib/dpkg/status",
+        "(flock -x 9; sleep 60) 9>/dev/null & perl -MFcntl -e 'open F, q(>>), q(/var/lib/dpkg/lock-frontend); my $l = pack(q(s s x4 q q i x4), F_WRLCK, 0, 0, 0, 0); fcntl(F, F_SETLK, $l) or die; sleep 100' >/dev/null 2>&1 & sleep 1",
+    ] {
+        let (status, all) = out_and_in(people, web, false);
+        assert_eq!(status, 0, "{all}");
+        assert_eq!(people.login("bob", WEB, "id -un").stdout, "bob\n", "{broken}");
+        let before = version(web);
+        web.run(broken);
+        let (status, all) = out_and_in(people, web, true);
+        assert_ne!(status, 2, "{all}");
+        assert!(all.contains("counts from now on, ahead of dpkg"), "{broken}: {all}");
+        assert_out(web, "bob", 2002);
+        people.refused("bob", WEB);
+        // And stays so, when the archive is not to be had.
+        web.ok("pg-runtime access");
+        assert_out(web, "bob", 2002);
+        web.ok("sed -i '/^garbage$/d' /var/lib/dpkg/status; dpkg --purge --force-all bad >/dev/null 2>&1; pkill -f lock-frontend; true");
+        let behind = version(web);
+        web.ok("pg-runtime refresh --keyring");
+        assert!(version(web) > before, "{broken}: dpkg catches up");
+        assert!(behind == before || broken.contains("bad.deb"), "{broken}");
+        assert_eq!(web.ok("pg-runtime access; ls /var/lib/pg/access/fetched"), "", "{broken}");
+        assert_out(web, "bob", 2002);
+    }
+    web.no_marks();
+}
+
+fn what_makes_machines_open_is_told(people: &People, web: &Machine) {
+    web.ok("cp /etc/ssh/sshd_config /root/; sed -i '/^Include/d' /etc/ssh/sshd_config");
+    let open = web.run("pg-runtime access");
+    assert_eq!(open.status, 1, "{}", open.all());
+    let mark = web.ok("cat /var/lib/pg/marks/access");
+    assert!(
+        mark.starts_with("access: sshd: reads the keys of alice from .ssh/authorized_keys .ssh/authorized_keys2, not from /etc/ssh/pg-keys/%u (/etc/ssh/sshd_config has no Include"),
+        "{mark}"
+    );
+    assert!(web.run("pg-runtime status").stdout.contains("has no Include"));
+    web.ok("cp /root/sshd_config /etc/ssh/; echo 'User_Alias X = a' >/etc/sudoers.d/zz-one; echo 'User_Alias X = b' >/etc/sudoers.d/zz-two");
+    // Either of them is right alone.
+    web.run("pg-runtime access");
+    let mark = web.ok("cat /var/lib/pg/marks/access");
+    assert!(mark.starts_with("access: sudoers: visudo -c: ") && mark.contains("zz-two"), "{mark}");
+    web.ok("rm /etc/sudoers.d/zz-*; pg-runtime access");
+    web.no_marks();
+    assert_eq!(people.login("alice", WEB, "sudo -n id -u").stdout, "0\n");
+}
+
+/// The machine believes that it is last week: its timers see to nothing. sshd still lets nobody in whose day is over.
+fn time_is_sshds_too(people: &mut People, db: &Machine) {
+    let yesterday = db.ok("date -u -d yesterday +%F");
+    let today = db.ok("date -u +%F");
+    people.user("dave", 2004, "dave", &format!("expires = {}\n", today.trim()));
+    people.fleet.publish();
+    db.ok("pg-runtime refresh --keyring");
+    assert_eq!(people.login("dave", DB, "id -un").stdout, "dave\n", "the last day counts");
+    db.tree().write(
+        "/root/perl/Clock.pm",
+        "package Clock; BEGIN { *CORE::GLOBAL::time = sub { CORE::time() - 7 * 86400 } } 1;\n",
+    );
+    db.ok(&format!(
+        "sed -i 's/ {} / {} /' /usr/share/pg/access/dbteam/members; PERL5LIB=/root/perl PERL5OPT=-MClock pg-runtime access",
+        today.trim(),
+        yesterday.trim()
+    ));
+    assert!(db.ok("getent passwd dave").ends_with(":/bin/bash\n"));
+    people.refused("dave", DB);
+    // Without its account's date the key's alone holds.
+    db.ok("chage -E -1 dave");
+    people.refused("dave", DB);
+    assert!(db.ok("pg-runtime access").contains("dave: locked"), "today, the machine ends it itself");
+    assert_out(db, "dave", 2004);
+}
+
+fn packages_go(people: &People, web: &Machine) {
+    assert!(web.ok("systemctl list-timers --all pg-access.timer").contains("pg-access.service"));
+    web.ok("systemctl start pg-access.service");
+    web.apt("purge pg-access-webteam");
+    assert_out(web, "caroline", 2003);
+    assert_out(web, "alice", 2001);
+    assert_eq!(people.login("alice", WEB, "id -un").status, 255);
+    web.apt("install pg-host-web1.example.org");
+    assert_eq!(people.login("alice", WEB, "sudo -n id -u").stdout, "0\n", "back, with the same number");
+    web.apt("purge 'pg-*'");
+    for (name, uid) in [("alice", 2001), ("bob", 2002), ("caroline", 2003), ("erin", 2005)] {
+        assert_out(web, name, uid);
+    }
+    assert_eq!(
+        web.ok("ls -d /etc/ssh/pg-keys /var/lib/pg /etc/ssh/sshd_config.d/*pg* /etc/sudoers.d/*pg* 2>/dev/null; true"),
+        ""
+    );
+}

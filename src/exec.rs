@@ -41,6 +41,7 @@ const ADMIN_DIRECTORIES: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 /// The Debian package that has a program, for the programs that debrole runs.
 pub fn package_of(program: &str) -> Option<&'static str> {
     Some(match program {
+        "age" => "age",
         "apt-get" | "apt-cache" | "apt-config" | "apt-mark" => "apt",
         "apt-ftparchive" => "apt-utils",
         "aptly" => "aptly",

@@ -18,6 +18,7 @@
 
 pub mod access;
 pub mod adopt;
+pub mod age;
 pub mod archive;
 pub mod build;
 pub mod deb;

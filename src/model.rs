@@ -1,9 +1,10 @@
 //! The fleet as it is meant: names resolved, relations parsed, every reference checked. What [`crate::resolve`]
 //! makes and [`crate::lower`] reads. Collections are sorted, so that whatever is made from them is too.
 
+use crate::age;
 use crate::names::{
-    AccountName, Architecture, Codename, GroupName, HostName, MachinePath, PackageName, Prefix, RoleName, UnitName,
-    UserName,
+    AccountName, Architecture, Codename, GroupName, HostName, MachinePath, PackageName, Prefix, RoleName, SecretName,
+    UnitName, UserName,
 };
 use crate::relation::{Relation, RelationField};
 use crate::source::{Span, Spanned};
@@ -20,6 +21,7 @@ pub struct Model {
     pub roles: BTreeMap<RoleName, Role>,
     pub hosts: BTreeMap<HostName, Host>,
     pub people: People,
+    pub secrets: Secrets,
     /// `packages/*.deb`, sorted by file name: published as they are.
     pub site_packages: Vec<SitePackage>,
 }
@@ -205,6 +207,7 @@ pub struct Content {
     pub debconf: Vec<DebconfAnswer>,
     pub absent: Vec<Absent>,
     pub accounts: Vec<Account>,
+    pub secrets: Vec<Secret>,
     pub access: Access,
     /// A POSIX sh fragment, run by `apply` after files and before services, when it changed or never succeeded.
     pub setup: Option<Spanned<String>>,
@@ -226,6 +229,8 @@ pub struct File {
     pub reload: Vec<Spanned<UnitName>>,
     pub restart: Vec<Spanned<UnitName>>,
     pub policy: FilePolicy,
+    /// Secrets are set into it on the machine, in /run; its mode is 0400.
+    pub secret: bool,
 }
 
 /// Whose a file is.
@@ -391,6 +396,38 @@ impl SudoRule {
         let commands: Vec<&str> = self.commands.iter().map(|command| command.value.as_str()).collect();
         format!("%{} ALL=({}) {tags}{}", self.group.value, self.run_as.join(", "), commands.join(", "))
     }
+}
+
+/// `[[secret]]`: a file in `/run/<prefix>/secrets` that its owner alone reads.
+#[derive(Debug, Clone)]
+pub struct Secret {
+    pub name: Spanned<SecretName>,
+    /// A template.
+    pub text: Spanned<Arc<str>>,
+    pub owner: AccountName,
+    pub reload: Vec<Spanned<UnitName>>,
+    pub restart: Vec<Spanned<UnitName>>,
+}
+
+/// `secrets/` and `[secrets]`.
+#[derive(Debug, Clone, Default)]
+pub struct Secrets {
+    /// Whether the tree has the directory: it is kept apart where the tree is published.
+    pub here: bool,
+    pub files: BTreeMap<SecretName, SecretFile>,
+    /// Keys that can decrypt each of them.
+    pub recipients: Vec<Spanned<PublicKey>>,
+    /// Groups whose members can, by their keys.
+    pub groups: Vec<Spanned<GroupName>>,
+}
+
+/// `secrets/<name>.age`.
+#[derive(Debug, Clone)]
+pub struct SecretFile {
+    /// What age(1) wrote.
+    pub bytes: Arc<[u8]>,
+    /// Those who can decrypt it, as its header has them.
+    pub recipients: Vec<age::Recipient>,
 }
 
 /// `users/`, `groups/` and `ledger.toml`.

@@ -61,6 +61,11 @@ name!(
     HostName, host_name
 );
 name!(
+    /// The name of a secret, as in `secrets/<name>.age` and `secret.<name>` of templates: lower case letters, digits and
+    /// `_`, a letter first, 1 to 60 characters.
+    SecretName, secret_name
+);
+name!(
     /// The prefix of every package name of the fleet: 2 to 16 lower case letters and digits, a letter first.
     Prefix, prefix
 );
@@ -120,6 +125,20 @@ fn label(text: &str) -> Result<(), String> {
     each(text, "a role's name", |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')?;
     if text.starts_with('-') || text.ends_with('-') {
         return Err("a role's name neither starts nor ends with a hyphen".into());
+    }
+    Ok(())
+}
+
+fn secret_name(text: &str) -> Result<(), String> {
+    if text.is_empty() || text.len() > 60 {
+        return Err("a secret's name has 1 to 60 characters".into());
+    }
+    each(text, "a secret's name", |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')?;
+    if !text.starts_with(|c: char| c.is_ascii_lowercase()) {
+        return Err("a secret's name starts with a letter".into());
+    }
+    if text == "files" {
+        return Err("\"files\" is the directory of files that hold secrets".into());
     }
     Ok(())
 }

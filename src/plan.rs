@@ -1,7 +1,7 @@
 //! A package before it has a version or bytes: what [`crate::lower`] makes of the model. Pure data; equal plans
 //! make equal packages.
 
-use crate::names::{AccountName, Codename, MachinePath, PackageName};
+use crate::names::{AccountName, Codename, MachinePath, PackageName, SecretName};
 use crate::relation::{Relation, RelationField};
 use crate::source::{Span, Spanned};
 use std::collections::BTreeMap;
@@ -20,6 +20,17 @@ pub struct PackagePlan {
     /// Every path that it puts, keeps away or changes on a machine, by release: for the check that no two packages
     /// that can meet claim one path.
     pub claims: Vec<Claim>,
+    /// The secrets that it uses, by release.
+    pub secrets: Vec<SecretUse>,
+}
+
+/// That what a package puts on machines has a secret in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretUse {
+    pub name: SecretName,
+    pub releases: Vec<Codename>,
+    /// The template, or the place in it.
+    pub span: Span,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]

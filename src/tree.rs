@@ -1,9 +1,9 @@
 //! The fleet tree on disk, read whole: `debrole.toml`, `ledger.toml`, `roles/`, `hosts/`, `groups/`, `users/`,
-//! `packages/`. Only what is read here reaches the later stages; they never look at the disk.
+//! `packages/`, `secrets/`. Only what is read here reaches the later stages; they never look at the disk.
 
 use crate::diagnostics::{Diagnostic, Rule, rules};
 use crate::model::SitePackage;
-use crate::names::{GroupName, HostName, RoleName, UserName, is_debians};
+use crate::names::{GroupName, HostName, RoleName, SecretName, UserName, is_debians};
 use crate::source::{FileId, Sources};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,6 +45,8 @@ pub struct Tree {
     pub unread: BTreeSet<String>,
     /// `packages/*.deb`, sorted by file name.
     pub packages: Vec<SitePackage>,
+    /// `secrets/<name>.age`, by the secret's name (valid names only); None where there is no `secrets/`.
+    pub secrets: Option<BTreeMap<SecretName, Arc<[u8]>>>,
 }
 
 /// A role or host: its TOML file, and what it ships from the folder beside it.
@@ -88,6 +90,7 @@ impl Tree {
             ledger: None,
             unread: BTreeSet::new(),
             packages: Vec::new(),
+            secrets: None,
         };
         match reader.toml(Path::new("debrole.toml")) {
             Ok(text) => tree.debrole = Some(tree.sources.add("debrole.toml", text)),
@@ -109,6 +112,7 @@ impl Tree {
         let users = reader.definitions(Folder::Users, &mut diagnostics);
         tree.users = tree.register(users, &mut diagnostics);
         tree.packages = reader.packages(&mut diagnostics);
+        tree.secrets = reader.secrets(&mut diagnostics);
         (tree, diagnostics)
     }
 
@@ -399,6 +403,49 @@ impl Reader<'_> {
             }
         }
         out
+    }
+
+    /// The directory may be a link to one that is kept elsewhere, unlike all others: what it holds is for few eyes, though
+    /// it is encrypted, and the tree may be for all.
+    fn secrets(&self, diagnostics: &mut Vec<Diagnostic>) -> Option<BTreeMap<SecretName, Arc<[u8]>>> {
+        let folder = Path::new("secrets");
+        if !self.root.join(folder).is_dir() {
+            return None;
+        }
+        let mut out = BTreeMap::new();
+        for Listed { path, name, .. } in self.list(folder, diagnostics) {
+            if name.starts_with('.') || name.ends_with('~') || name.starts_with("README") {
+                continue;
+            }
+            let Some(stem) = name.strip_suffix(".age") else {
+                diagnostics.push(
+                    Diagnostic::new(
+                        &rules::stray_file::RULE,
+                        format!("{} is not read: a secret is a file secrets/NAME.age", path.display()),
+                    )
+                    .in_file(&path)
+                    .help("if it is a secret, encrypt it: debrole secret set NAME <FILE; remove it from here"),
+                );
+                continue;
+            };
+            match SecretName::parse(stem) {
+                Err(error) => diagnostics.push(
+                    Diagnostic::new(
+                        &rules::invalid_secret_name::RULE,
+                        format!("{} can't name a secret: {error}", path.display()),
+                    )
+                    .in_file(&path)
+                    .help("rename it: lower case letters, digits and \"_\""),
+                ),
+                Ok(name) => match self.look(&path).and_then(|found| self.bytes(&path, &found, MAX_TOML)) {
+                    Ok(bytes) => {
+                        out.insert(name, bytes.into());
+                    }
+                    Err(diagnostic) => diagnostics.push(*diagnostic),
+                },
+            }
+        }
+        Some(out)
     }
 
     /// The entries of a directory that have UTF-8 names, sorted; none if it isn't there.

@@ -3,11 +3,12 @@
 
 use super::machine_manifest::{FileKind, FileRecord, MachineManifest, OwnUnit, Ownership, UnitState};
 use super::scripts;
+use super::secret::{self, Out, Outs, Piece};
 use crate::access::format::Grants;
 use crate::deb::sha256;
 use crate::diagnostics::{Diagnostic, rules};
-use crate::model::{Access, Account, Content, File, FilePolicy, ServiceState, Unit};
-use crate::names::{AccountName, Codename, MachinePath, PackageName, Prefix, UnitName};
+use crate::model::{Access, Account, Content, File, FilePolicy, FileText, Secret, Secrets, ServiceState, Unit};
+use crate::names::{AccountName, Codename, MachinePath, PackageName, Prefix, SecretName, UnitName};
 use crate::plan::{Claim, ClaimKind, DebContent, Entry};
 use crate::relation::{Relation, RelationField};
 use crate::source::{Span, Spanned};
@@ -22,6 +23,7 @@ pub struct Owner<'m> {
     /// `/usr/share/<prefix>/roles/<role>` or `/usr/share/<prefix>/hosts/<fqdn>`.
     pub home: MachinePath,
     pub rank: Rank,
+    pub secrets: &'m Secrets,
 }
 
 /// Where several files of a directory set one thing, the later name wins: a host is to win over its roles.
@@ -41,10 +43,11 @@ pub enum Text {
     Failed,
 }
 
-/// The texts of a content's files and units, in their order.
+/// The texts of a content's files, units and secrets, in their order.
 pub struct Texts {
     pub files: Vec<Text>,
     pub units: Vec<Text>,
+    pub secrets: Vec<Text>,
 }
 
 /// A package in the making, for one release.
@@ -58,6 +61,9 @@ pub struct Assembly<'o> {
     pub diagnostics: Vec<Diagnostic>,
     answers: Vec<crate::model::DebconfAnswer>,
     units_in_place: bool,
+    outs: Outs,
+    /// The secrets in them, and where each is used first.
+    secrets: BTreeMap<SecretName, Span>,
 }
 
 fn root() -> AccountName {
@@ -77,6 +83,8 @@ impl<'o> Assembly<'o> {
             diagnostics: Vec::new(),
             answers: Vec::new(),
             units_in_place: false,
+            outs: Outs::new(),
+            secrets: BTreeMap::new(),
         };
         assembly.relate(RelationField::Depends, Relation::on(owner.prefix.runtime_package()));
         assembly
@@ -138,6 +146,12 @@ impl<'o> Assembly<'o> {
                 Text::Failed => {}
             }
         }
+        for (secret, text) in content.secrets.iter().zip(&texts.secrets) {
+            match text {
+                Text::Bytes(bytes) => self.secret(secret, bytes, self.owner.directory()),
+                Text::HostBound | Text::Failed => {}
+            }
+        }
         self.services(content);
         self.settings(content);
         self.accounts(content);
@@ -161,6 +175,14 @@ impl<'o> Assembly<'o> {
     pub fn file(&mut self, file: &File, bytes: &Arc<[u8]>, kind: ClaimKind) {
         let path = &file.path.value;
         self.claim(&file.path, kind);
+        if file.secret {
+            let out = format!("{}/files{path}", self.owner.directory());
+            let target = format!("/run/{}/secrets/{out}", self.owner.prefix);
+            self.manifest.links.insert(path.clone(), target);
+            self.out(out, &file.owner, bytes, file_span(file), [&file.reload, &file.restart], &file.validate);
+            self.file_effects(file);
+            return;
+        }
         let kind = match file.policy {
             FilePolicy::Managed | FilePolicy::Adopt(_) => FileKind::Managed,
             FilePolicy::Initial => FileKind::Initial,
@@ -172,6 +194,40 @@ impl<'o> Assembly<'o> {
             self.manifest.adopted.insert(path.clone(), package.clone());
         }
         self.file_effects(file);
+    }
+
+    /// A secret in a file of its own, below the directory of the role or host whose it is.
+    pub fn secret(&mut self, secret: &Secret, bytes: &[u8], directory: &str) {
+        let out = format!("{directory}/{}", secret.name.value);
+        self.out(out, &secret.owner, bytes, secret.text.span, [&secret.reload, &secret.restart], &[]);
+    }
+
+    /// A text with the marks of secrets, which becomes a file in /run.
+    fn out(
+        &mut self,
+        path: String,
+        owner: &AccountName,
+        bytes: &[u8],
+        span: Span,
+        [reload, restart]: [&[Spanned<UnitName>]; 2],
+        validate: &[Spanned<String>],
+    ) {
+        // The template engine has looked whether it can be cut.
+        let pieces = secret::cut(&String::from_utf8_lossy(bytes)).unwrap_or_default();
+        for piece in &pieces {
+            if let Piece::Secret(name) = piece {
+                self.secrets.entry(name.clone()).or_insert(span);
+            }
+        }
+        let units = |units: &[Spanned<UnitName>]| units.iter().map(|unit| unit.value.clone()).collect();
+        let validate = validate.iter().map(|command| command.value.clone()).collect();
+        let out = Out { owner: owner.clone(), pieces, validate, reload: units(reload), restart: units(restart) };
+        self.outs.insert(path, out);
+    }
+
+    /// The secrets that it uses, and where.
+    pub fn secrets(&self) -> BTreeMap<SecretName, Span> {
+        self.secrets.clone()
     }
 
     /// A file that a host's package must hold. Its effects are recorded here too: they are the role's.
@@ -439,6 +495,11 @@ impl<'o> Assembly<'o> {
         let manifest = self.inside("/manifest");
         let text = self.manifest.to_string().into_bytes().into();
         self.entries.insert(manifest, Entry::File { mode: 0o644, bytes: text });
+        if !self.outs.is_empty() {
+            self.relate(RelationField::Depends, Relation::on(PackageName::parse("age").expect("a package's name")));
+            let directory = self.inside("/secrets");
+            self.entries.extend(secret::entries(&self.outs, &self.owner.package, &directory, &self.owner.secrets.files));
+        }
         let owner = self.owner;
         let scripts = scripts::applied(owner.prefix, &owner.package, &self.answers, self.units_in_place);
         let deb = DebContent {
@@ -451,6 +512,22 @@ impl<'o> Assembly<'o> {
             scripts,
         };
         (deb, self.claims, self.diagnostics)
+    }
+}
+
+impl Owner<'_> {
+    /// The directory in `/run/<prefix>/secrets` for what it brings: the name of the role or host. (A role's name has no
+    /// dot, a host's has one.)
+    fn directory(&self) -> &str {
+        self.home.as_str().rsplit('/').next().unwrap_or_default()
+    }
+}
+
+/// Where the text of a file with secrets is.
+fn file_span(file: &File) -> Span {
+    match &file.text {
+        FileText::Template(text) => text.span,
+        FileText::Plain(_) => file.path.span,
     }
 }
 

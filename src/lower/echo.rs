@@ -45,6 +45,17 @@ const RELATIONS_LOST: &[&str] = &[
 /// Mistakes after which nothing that a file says can be relied on.
 const GARBLED: &[&str] = &[rules::toml_syntax::RULE.code, rules::duplicate_key::RULE.code];
 
+/// Rules about who needs which secret: of a tree that was understood in part, that is not known.
+const OF_SECRETS: &[&str] = &[
+    rules::secret_not_for_machine::RULE.code,
+    rules::secret_not_set::RULE.code,
+    rules::secret_recipients::RULE.code,
+    rules::secret_unused::RULE.code,
+    rules::secret_without_administrator::RULE.code,
+    rules::secret_without_host_key::RULE.code,
+    rules::secrets_elsewhere::RULE.code,
+];
+
 /// What lowering finds, but for the echo of `known`: what reading and resolving found.
 pub fn lower_in_part(model: &Model, keyring: &Keyring, known: &[Diagnostic], sources: &Sources) -> Vec<Diagnostic> {
     let known = Known { errors: known.iter().filter(|d| d.is_error()).collect(), sources };
@@ -75,6 +86,9 @@ impl Known<'_> {
         });
         // A file that could not be read as text may have said anything.
         let unread = self.errors.iter().any(|error| error.primary.is_none() && error.path.is_some());
+        if OF_SECRETS.contains(&diagnostic.rule.code) {
+            return true;
+        }
         if told || among(self.files(GARBLED), &places) {
             return true;
         }

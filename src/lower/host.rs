@@ -27,6 +27,7 @@ pub fn lower<'m>(
         package: prefix.host_package(&host.name),
         home: MachinePath::parse(&format!("/usr/share/{prefix}/hosts/{}", host.name.value)).ok()?,
         rank: Rank::Host,
+        secrets: &model.secrets,
     };
     let scope = engine.host_scope(host);
     let mut diagnostics = Vec::new();
@@ -54,6 +55,7 @@ pub fn lower<'m>(
                     match template.part {
                         Part::File(i) => assembly.file(&content.files[i], &bytes, ClaimKind::Rendering),
                         Part::Unit(i) => assembly.rendered_unit(&content.units[i], &bytes),
+                        Part::Secret(i) => assembly.secret(&content.secrets[i], &bytes, name.as_str()),
                     }
                 }
                 // With a host all is either there or reported.
@@ -69,10 +71,12 @@ pub fn lower<'m>(
         Some(summary) => summary.clone(),
         None => format!("configuration of the machine {}", host.name.value),
     };
+    let secrets = assembly.secrets();
     let (deb, claims, problems) = assembly.finish(summary, description, model.fleet.homepage.clone());
     diagnostics.extend(problems);
     let mut variants = Variants::default();
     variants.add(codename, deb, claims);
+    variants.uses(codename, secrets);
     Some((variants.into_plan(owner.package.clone(), PackageKind::Host, Some(host.name.span)), diagnostics))
 }
 
@@ -85,7 +89,7 @@ fn own_content<'m>(
 ) -> Vec<Diagnostic> {
     let role_scope = engine.role_scope(None, release);
     let mut diagnostics = Vec::new();
-    let texts = role::texts(&host.content, |_, template| match engine.compile(template) {
+    let texts = role::texts(&host.content, |_, template, secret| match engine.compile(template, secret) {
         Err(diagnostic) => {
             diagnostics.push(*diagnostic);
             Text::Failed

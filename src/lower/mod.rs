@@ -13,6 +13,7 @@ mod meeting;
 mod role;
 pub mod runtime;
 pub mod scripts;
+pub mod secret;
 mod settings;
 mod template;
 mod tombstone;
@@ -71,6 +72,7 @@ pub fn lower(model: &Model, keyring: &Keyring) -> (Vec<PackagePlan>, Vec<Diagnos
     let meeting = Meeting::new(model);
     diagnostics.extend(claims::check(&plans, &parties, &meeting));
     diagnostics.extend(settings::check(model, &meeting));
+    diagnostics.extend(secret::check(model, &plans));
     (plans, unique(diagnostics))
 }
 

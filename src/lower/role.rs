@@ -5,8 +5,8 @@ use super::description;
 use super::template::{Compiled, Engine, Rendered, RoleScope};
 use crate::diagnostics::Diagnostic;
 use crate::model::{Content, FileText, Model, Role};
-use crate::names::{Codename, MachinePath, PackageName};
-use crate::plan::{Claim, DebContent, PackageKind, PackagePlan, Variant};
+use crate::names::{Codename, MachinePath, PackageName, SecretName};
+use crate::plan::{Claim, DebContent, PackageKind, PackagePlan, SecretUse, Variant};
 use crate::relation::{Relation, RelationField};
 use crate::source::{Span, Spanned};
 use std::collections::BTreeMap;
@@ -32,11 +32,12 @@ pub struct HostTemplate<'e> {
     pub default: Option<Arc<[u8]>>,
 }
 
-/// Which part of the content a template is: an index into its files or units.
+/// Which part of the content a template is: an index into its files, units or secrets.
 #[derive(Debug, Clone, Copy)]
 pub enum Part {
     File(usize),
     Unit(usize),
+    Secret(usize),
 }
 
 /// Lowers one role. `None` for the package where it exists on no release of the fleet.
@@ -47,6 +48,7 @@ pub fn lower<'e, 'm: 'e>(model: &'m Model, engine: &'e Engine<'m>, role: &'m Rol
         package: prefix.role_package(&role.name),
         home: MachinePath::parse(&format!("/usr/share/{prefix}/roles/{}", role.name.value)).ok()?,
         rank: Rank::Role,
+        secrets: &model.secrets,
     };
     let mut variants = Variants::default();
     let mut templates = BTreeMap::new();
@@ -71,9 +73,11 @@ pub fn lower<'e, 'm: 'e>(model: &'m Model, engine: &'e Engine<'m>, role: &'m Rol
             assembly.relate(RelationField::Depends, Relation::on(prefix.role_package(&included.value)));
         }
         let description = describe(model, role, content, &assembly);
+        let secrets = assembly.secrets();
         let (deb, claims, problems) = assembly.finish(role.summary.clone(), description, model.fleet.homepage.clone());
         diagnostics.extend(problems);
         variants.add(codename, deb, claims);
+        variants.uses(codename, secrets);
         templates.insert(codename, ReleaseTemplates { scope, templates: hosts });
     }
     if variants.variants.is_empty() {
@@ -86,7 +90,7 @@ pub fn lower<'e, 'm: 'e>(model: &'m Model, engine: &'e Engine<'m>, role: &'m Rol
 /// Whether nothing in it is rendered: then it is the same on every release that has it.
 fn is_plain(content: &Content) -> bool {
     let mut texts = content.files.iter().map(|file| &file.text).chain(content.units.iter().map(|unit| &unit.text));
-    texts.all(|text| matches!(text, FileText::Plain(_)))
+    content.secrets.is_empty() && texts.all(|text| matches!(text, FileText::Plain(_)))
 }
 
 fn describe(model: &Model, role: &Role, content: &Content, assembly: &Assembly<'_>) -> String {
@@ -103,16 +107,19 @@ fn describe(model: &Model, role: &Role, content: &Content, assembly: &Assembly<'
     description::of(&role.description, opening, content, &assembly.manifest)
 }
 
-/// The texts of all files and units of a content; `template` makes those of templates.
-pub fn texts<'m>(content: &'m Content, mut template: impl FnMut(Part, &'m Spanned<Arc<str>>) -> Text) -> Texts {
-    let mut text = |part, text: &'m FileText| match text {
+/// The texts of all files, units and secrets of a content; `template` makes those of templates, and is told whether
+/// secrets may be in it.
+pub fn texts<'m>(content: &'m Content, mut template: impl FnMut(Part, &'m Spanned<Arc<str>>, bool) -> Text) -> Texts {
+    let mut text = |part, text: &'m FileText, secret| match text {
         FileText::Plain(bytes) => Text::Bytes(bytes.clone()),
-        FileText::Template(source) => template(part, source),
+        FileText::Template(source) => template(part, source, secret),
     };
-    Texts {
-        files: content.files.iter().enumerate().map(|(i, file)| text(Part::File(i), &file.text)).collect(),
-        units: content.units.iter().enumerate().map(|(i, unit)| text(Part::Unit(i), &unit.text)).collect(),
-    }
+    let files = content.files.iter().enumerate();
+    let files = files.map(|(i, file)| text(Part::File(i), &file.text, file.secret)).collect();
+    let units = content.units.iter().enumerate().map(|(i, unit)| text(Part::Unit(i), &unit.text, false)).collect();
+    let secrets = content.secrets.iter().enumerate();
+    let secrets = secrets.map(|(i, secret)| template(Part::Secret(i), &secret.text, true)).collect();
+    Texts { files, units, secrets }
 }
 
 /// The texts with the defaults of `host.` values, and the templates that a machine's values may change.
@@ -123,8 +130,8 @@ fn render<'e, 'm: 'e>(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> (Texts, Vec<HostTemplate<'e>>) {
     let mut hosts = Vec::new();
-    let texts = texts(content, |part, source| {
-        let rendered = engine.compile(source).map(|compiled| (engine.render(&compiled, scope, None), compiled));
+    let texts = texts(content, |part, source, secret| {
+        let rendered = engine.compile(source, secret).map(|compiled| (engine.render(&compiled, scope, None), compiled));
         match rendered {
             Ok((Rendered::Text { text, asks_host }, compiled)) => {
                 let bytes: Arc<[u8]> = text.into_bytes().into();
@@ -153,6 +160,7 @@ pub struct Variants {
     claims: Vec<Claim>,
     /// Where the claim on a path that was written at a place stands.
     places: BTreeMap<(MachinePath, Span), usize>,
+    secrets: Vec<SecretUse>,
 }
 
 impl Variants {
@@ -176,6 +184,16 @@ impl Variants {
         }
     }
 
+    /// The secrets that it uses on a release.
+    pub fn uses(&mut self, release: &Codename, secrets: BTreeMap<SecretName, Span>) {
+        for (name, span) in secrets {
+            match self.secrets.iter_mut().find(|known| known.name == name) {
+                Some(known) => known.releases.push(release.clone()),
+                None => self.secrets.push(SecretUse { name, releases: vec![release.clone()], span }),
+            }
+        }
+    }
+
     /// Another release with the content and the claims of `like`, which was added before it.
     pub fn also(&mut self, release: &Codename, like: &Codename) {
         let variants = self.variants.iter_mut().map(|variant| &mut variant.releases);
@@ -187,6 +205,6 @@ impl Variants {
     }
 
     pub fn into_plan(self, name: PackageName, kind: PackageKind, span: Option<Span>) -> PackagePlan {
-        PackagePlan { name, kind, span, variants: self.variants, claims: self.claims }
+        PackagePlan { name, kind, span, variants: self.variants, claims: self.claims, secrets: self.secrets }
     }
 }

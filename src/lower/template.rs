@@ -4,11 +4,14 @@
 
 use crate::diagnostics::{Diagnostic, rules};
 use crate::model::{Fleet, Host, Model, Release, Role, Value as ModelValue, Values};
+use super::secret;
+use crate::names::SecretName;
 use crate::near::nearest;
 use crate::source::{Span, Spanned};
-use minijinja::value::{Enumerator, Object, ObjectExt as _};
+use minijinja::value::{Enumerator, Object, ObjectExt as _, ObjectRepr};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Template, UndefinedBehavior, Value};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -105,6 +108,8 @@ pub struct Engine<'m> {
 pub struct Compiled<'e> {
     template: Template<'e, 'e>,
     span: Span,
+    /// Whether it may use secrets.
+    secret: bool,
 }
 
 /// The values that a role's templates see on one release.
@@ -156,7 +161,8 @@ impl<'m> Engine<'m> {
     }
 
     /// Parses a template; a syntax error points at its place.
-    pub fn compile<'e>(&'e self, template: &'e Spanned<Arc<str>>) -> Result<Compiled<'e>, Box<Diagnostic>>
+    /// `secret`: its text is made on machines, so that `secret.NAME` can be used in it.
+    pub fn compile<'e>(&'e self, template: &'e Spanned<Arc<str>>, secret: bool) -> Result<Compiled<'e>, Box<Diagnostic>>
     where
         'm: 'e,
     {
@@ -169,7 +175,7 @@ impl<'m> Engine<'m> {
             ));
         }
         match with_deep_stack(&template.value, || self.environment.template_from_str(&template.value)) {
-            Ok(compiled) => Ok(Compiled { template: compiled, span: template.span }),
+            Ok(compiled) => Ok(Compiled { template: compiled, span: template.span, secret }),
             Err(error) => {
                 let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
                 let at = |range| place(template.span, &template.value, range);
@@ -251,7 +257,22 @@ impl<'m> Engine<'m> {
         if let Some(role) = &scope.role {
             top.insert("role".to_owned(), space("role", vec![role.clone()]));
         }
+        if compiled.secret {
+            top.insert("secret".to_owned(), Value::from_object(SecretSpace));
+        }
         match compiled.template.render(space("", vec![Arc::new(top)])) {
+            Ok(text) if compiled.secret && secret::cut(&text).is_none() => {
+                let source = compiled.template.source();
+                let at = source.find("secret.").map(|at| at..at + "secret.".len());
+                Rendered::Failed(Box::new(
+                    Diagnostic::new(
+                        &rules::secret_altered::RULE,
+                        "the template does something with a secret, or holds a NUL byte: secrets are set in on the machine",
+                    )
+                    .at(place(compiled.span, source, at), "")
+                    .help("write {{ secret.NAME }} without a filter; set another secret that is already as it is needed"),
+                ))
+            }
             Ok(text) => Rendered::Text { text, asks_host: seen.host.load(Ordering::Relaxed) },
             Err(error) => self.failure(compiled, &error, &seen, host.map(|scope| scope.host)),
         }
@@ -288,6 +309,15 @@ impl<'m> Engine<'m> {
         };
         let full = if space.is_empty() { name.clone() } else { format!("{space}.{name}") };
         let place = at(narrow(text, error.range(), &full));
+        if space.is_empty() && name == "secret" {
+            let diagnostic = Diagnostic::new(
+                &rules::secret_in_plain_text::RULE,
+                "a secret can't be used here: this text is in the package, which everybody can read",
+            )
+            .at(place, "")
+            .help("add secret = true to the [[file]]; for a unit, write a [[secret]] and read its file");
+            return Rendered::Failed(Box::new(for_host(diagnostic, host)));
+        }
         if space == "host" {
             let known = HOST_NAMES.contains(&name.as_str()) || self.host_names.contains(name.as_str());
             if known && host.is_none() {
@@ -447,6 +477,29 @@ impl Object for Space {
             let keys: BTreeSet<&String> = this.layers.iter().flat_map(|layer| layer.keys()).collect();
             Box::new(keys.into_iter().map(|key| Value::from(key.as_str())))
         })
+    }
+}
+
+/// `secret` in the templates of texts that are made on machines: any name, of which the text keeps the mark.
+#[derive(Debug)]
+struct SecretSpace;
+
+impl Object for SecretSpace {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        Some(Value::from_object(Secret(SecretName::parse(key.as_str()?).ok()?)))
+    }
+}
+
+/// No string, so that it is neither measured nor compared nor cut.
+#[derive(Debug)]
+struct Secret(SecretName);
+
+impl Object for Secret {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&secret::mark(&self.0))
     }
 }
 

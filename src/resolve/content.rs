@@ -79,6 +79,9 @@ pub fn resolve(ast: &ast::Content, site: &mut Site<'_>, out: &mut Vec<Diagnostic
     for account in ast.account.iter().flat_map(|many| &many.0) {
         content.accounts.extend(super::account::resolve(account, site, out));
     }
+    for secret in ast.secret.iter().flat_map(|many| &many.0) {
+        content.secrets.extend(super::secrets::secret(secret, out));
+    }
     content.access = ast.access.as_ref().map(|access| super::access::resolve(&access.0, site, out)).unwrap_or_default();
     content.sysctl = ast.sysctl.as_ref().map(|table| command::sysctl(table, out)).unwrap_or_default();
     content.environment = ast.environment.as_ref().map(|table| command::environment(table, out)).unwrap_or_default();
@@ -213,7 +216,11 @@ fn files(ast: &ast::File, site: &mut Site<'_>, out: &mut Vec<Diagnostic>) -> Vec
         }
     }
     let policy = policy(ast, out);
-    let template = ast.template.as_ref().filter(|flag| flag.value).map(|flag| flag.span);
+    let secret = ast.secret.as_ref().filter(|flag| flag.value).map(|flag| flag.span);
+    if let Some(flag) = secret {
+        super::secrets::file(ast, flag, out);
+    }
+    let template = ast.template.as_ref().filter(|flag| flag.value).map(|flag| flag.span).or(secret);
     let make = |path: Spanned<MachinePath>, body: Body<'_>, out: &mut Vec<Diagnostic>| {
         let default = if body.file.is_some_and(|file| file.executable) { 0o755 } else { 0o644 };
         let mode = paths::mode(ast.mode.as_ref(), ast.special.as_ref(), default, false, out);
@@ -240,6 +247,7 @@ fn files(ast: &ast::File, site: &mut Site<'_>, out: &mut Vec<Diagnostic>) -> Vec
             reload: reload.clone(),
             restart: restart.clone(),
             policy: policy.clone(),
+            secret: secret.is_some(),
         })
     };
     let Some(directory) = &ast.directory else {
@@ -454,6 +462,7 @@ fn twice(content: &Content, out: &mut Vec<Diagnostic>) {
     check(content.units.iter().map(|u| (u.name.as_str(), u.name.as_str(), u.name.span)), rule, "[[unit]]", out);
     check(content.cron.iter().map(|c| (c.name.as_str(), c.name.as_str(), c.name.span)), rule, "[[cron]]", out);
     check(content.accounts.iter().map(|a| (a.name.as_str(), a.name.as_str(), a.name.span)), rule, "[[account]]", out);
+    check(content.secrets.iter().map(|s| (s.name.as_str(), s.name.as_str(), s.name.span)), rule, "[[secret]]", out);
     let questions = content.debconf.iter();
     check(
         questions.map(|q| ((q.package.as_str(), q.question.as_str()), q.question.as_str(), q.question.span)),
@@ -499,6 +508,7 @@ pub fn merge(common: &Content, release: &Content) -> Content {
         cron: replaced(&common.cron, &release.cron, |x| x.name.value.clone()),
         debconf: replaced(&common.debconf, &release.debconf, |x| (x.package.value.clone(), x.question.value.clone())),
         accounts: replaced(&common.accounts, &release.accounts, |x| x.name.value.clone()),
+        secrets: replaced(&common.secrets, &release.secrets, |x| x.name.value.clone()),
         access: super::access::merge(&common.access, &release.access),
         sysctl,
         environment,

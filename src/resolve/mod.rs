@@ -13,6 +13,7 @@ mod paths;
 mod people;
 mod relations;
 mod role;
+mod secrets;
 mod text;
 mod units;
 mod values;
@@ -128,6 +129,7 @@ pub fn understand(tree: &mut Tree) -> (Option<Model>, Vec<Diagnostic>) {
     let ledger = ledger::resolve(ledger.as_ref(), &mut out);
     let people = people::resolve(&users, &groups, &ledger, &facts, &mut out);
     people::between(&people, &model_roles, &model_hosts, &mut out);
+    let secrets = secrets::resolve(debrole.as_ref(), tree.secrets.as_ref(), &facts, &mut out);
 
     // A file with a syntax error was understood in part only: what else seems wrong in it may not be.
     let garbled: BTreeSet<_> = out
@@ -145,6 +147,7 @@ pub fn understand(tree: &mut Tree) -> (Option<Model>, Vec<Diagnostic>) {
         roles: model_roles,
         hosts: model_hosts,
         people,
+        secrets,
         site_packages: tree.packages.clone(),
     });
     (model, out)

@@ -23,6 +23,8 @@ schema! {
         pin: One<Pin>,
         /// What happens on machines that are no longer as their packages say.
         drift: One<Drift>,
+        /// The administrators, who can decrypt every secret.
+        secrets: One<Secrets>,
         /// Values that templates of every role and host read as `fleet.NAME`. Strings, numbers, booleans, lists and
         /// tables. A name is letters, digits and `_`, and is none of the keys of `[fleet]`.
         values: ValueTable { example: "{ smarthost = \"mail.example.org\" }" },
@@ -124,6 +126,23 @@ schema! {
     table Pin("[pin]") {
         /// Names of packages in `packages/` that replace Debian's where their version is higher.
         allow: Texts { default: "[]", example: "[\"nginx\"]", source: "apt_preferences(5)" },
+    }
+
+    /// Secrets: passwords, tokens and private keys that services on machines need. `secrets/NAME.age` holds one, encrypted
+    /// by age(1) to the SSH host keys of the machines that need it and to the administrators; `debrole secret set NAME`
+    /// writes it. `secrets/` need not be published with the tree: it may be a directory of another repository, or a
+    /// symbolic link to one. Only a `[[secret]]` and files with `secret = true` can use a secret; `SECURITY.md` says who is
+    /// kept from what.
+    ///
+    /// ```toml
+    /// [secrets]
+    /// groups = ["sysadmins"]
+    /// ```
+    table Secrets("[secrets]") {
+        /// Groups whose members can decrypt every secret, by each of their Ed25519 and RSA keys.
+        groups: Texts { default: "[]", example: "[\"sysadmins\"]" },
+        /// Other SSH keys that can: one that lies in a safe, or people's where the tree has no `users/`. Ed25519 or RSA.
+        recipients: Texts { default: "[]", example: "[\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPUzq3WuJtLpo5rRa28VbMFSI3fhiXMT8vKQSa7knPRP\"]", source: "age(1), RECIPIENTS AND IDENTITIES" },
     }
 
     /// One Debian release.
@@ -243,6 +262,8 @@ schema! {
         debconf: Many<Debconf>,
         /// Paths that are kept away.
         absent: Many<Absent>,
+        /// Secrets that services of the machine need.
+        secret: Many<Secret>,
         /// System accounts that the software needs, made before files are put in place.
         account: Many<Account>,
         /// Who may log in to the machine, and what they may do there as somebody else.
@@ -476,6 +497,10 @@ schema! {
         /// Commands that must succeed before the file takes effect. They see an /etc with all new files in place.
         /// Where one fails, the machine keeps its old configuration and says so.
         validate: TextOrTexts { example: "\"nginx -t\"" },
+        /// Whether secrets are in it: `{{ secret.db_password }}`. It is a template then; the secrets are set in on the
+        /// machine, in memory alone, and `path` is a symbolic link to `/run/PREFIX/secrets/…`. Its mode is 0400: only
+        /// `owner` reads it. Not for what is read before sysinit.target.
+        secret: Flag { default: "false", example: "true" },
         /// Units that are reloaded when the file changed, appeared or went.
         reload: Texts { default: "[]", example: "[\"nginx.service\"]", source: "systemctl(1), reload" },
         /// Units that are restarted when the file changed, appeared or went.
@@ -626,6 +651,32 @@ schema! {
         },
         /// The answer, one line. For a boolean `true` or `false`.
         value: Text { required: true, example: "\"Internet Site\"", source: "debconf-set-selections(1)" },
+    }
+
+    /// A secret that a service needs, in a file of its own: `/run/PREFIX/secrets/ROLE/NAME` (of a host:
+    /// `…/FQDN/NAME`). The packages hold it encrypted to the machines that have the role; each decrypts it with its SSH
+    /// host key when the package is installed and at boot, before services start, into memory and never to a disk. Only
+    /// `owner` can read it. A service whose user is made when it starts (`DynamicUser=`) gets it by
+    /// `LoadCredential=` of systemd.
+    ///
+    /// ```toml
+    /// [[secret]]
+    /// name    = "db_password"
+    /// owner   = "www-data"
+    /// restart = ["app.service"]
+    /// ```
+    table Secret("[[secret]]") {
+        /// The file's name: lower case letters, digits and `_`.
+        name: Text { required: true, example: "\"db_password\"", pattern: "^[a-z][a-z0-9_]{0,59}$" },
+        /// What is in the file: a template, in which `secret.NAME` is what `secrets/NAME.age` holds. No filter can be
+        /// applied to it, since it is set in on the machine.
+        content: Text { default: "the secret of that name", example: "\"*:*:*:app:{{ secret.db_password }}\\n\"" },
+        /// The user that may read it; the mode is 0400.
+        owner: Text { default: "\"root\"", example: "\"www-data\"", source: "useradd(8)" },
+        /// Units that are reloaded when it changed.
+        reload: Texts { default: "[]", example: "[\"nginx.service\"]", source: "systemctl(1), reload" },
+        /// Units that are restarted when it changed.
+        restart: Texts { default: "[]", example: "[\"app.service\"]", source: "systemctl(1), restart" },
     }
 
     /// A path that is kept away: moved aside while the role is installed, put back when it goes.

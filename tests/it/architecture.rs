@@ -12,10 +12,12 @@ const EDGES: &[(&str, &[&str])] = &[
     ("near", &[]),
     ("ssh_key", &[]),
     ("exec", &[]),
+    // Of `exec` in its own test only.
+    ("age", &["ssh_key"]),
     ("names", &["near"]),
     ("diagnostics", &["source"]),
     ("relation", &["diagnostics", "names", "source"]),
-    ("model", &["names", "relation", "source", "ssh_key"]),
+    ("model", &["age", "names", "relation", "source", "ssh_key"]),
     // What packages tell machines of people, and what follows from it.
     ("access", &["diagnostics", "model", "names", "source", "ssh_key"]),
     ("plan", &["names", "relation", "source"]),
@@ -24,9 +26,9 @@ const EDGES: &[(&str, &[&str])] = &[
     ("tree", &["diagnostics", "model", "names", "near", "source"]),
     // Of `model` its `Value`: what `[values]` holds has the same form in the AST and in the model.
     ("schema", &["diagnostics", "model", "near", "source"]),
-    ("resolve", &["diagnostics", "model", "names", "near", "relation", "schema", "source", "ssh_key", "tree"]),
+    ("resolve", &["age", "diagnostics", "model", "names", "near", "relation", "schema", "source", "ssh_key", "tree"]),
     // Of `deb` its gzip and its hash: the runtime's manual page is compressed, a manifest has each file's hash.
-    ("lower", &["access", "deb", "diagnostics", "model", "names", "near", "plan", "relation", "source"]),
+    ("lower", &["access", "age", "deb", "diagnostics", "model", "names", "near", "plan", "relation", "source", "ssh_key"]),
     ("adopt", &["lower", "model", "names", "plan", "relation", "ssh_key"]),
     ("archive", &["diagnostics", "exec", "model", "names", "near", "plan", "relation", "repo", "source"]),
     (
@@ -43,6 +45,7 @@ const PURE: &[&str] = &[
     "access",
     "adopt",
     "ssh_key",
+    "age",
     "source",
     "near",
     "names",

@@ -55,6 +55,7 @@ pub fn model(releases: &[(&str, u32)]) -> Model {
         roles: BTreeMap::new(),
         hosts: BTreeMap::new(),
         people: debrole::model::People::default(),
+        secrets: debrole::model::Secrets::default(),
         site_packages: Vec::new(),
     }
 }
@@ -90,6 +91,7 @@ pub fn plan(name: &str, kind: PackageKind, variants: &[(&[&str], DebContent)]) -
             })
             .collect(),
         claims: Vec::new(),
+        secrets: Vec::new(),
     }
 }
 

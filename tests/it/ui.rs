@@ -52,7 +52,8 @@ fn blocks(rule: &Rule) -> Option<(String, String)> {
     Some((block("Refused:")?, block("Accepted:")?))
 }
 
-const TOPS: [&str; 7] = ["debrole.toml", "ledger.toml", "roles/", "hosts/", "packages/", "users/", "groups/"];
+const TOPS: [&str; 8] =
+    ["debrole.toml", "ledger.toml", "roles/", "hosts/", "packages/", "users/", "groups/", "secrets/"];
 
 enum Part {
     File(String),

@@ -71,6 +71,9 @@ pub enum Command {
     /// Groups of people, to which access is given
     #[command(subcommand)]
     Group(Group),
+    /// Secrets that services on machines need, encrypted to those machines and to the administrators
+    #[command(subcommand)]
+    Secret(Secret),
     /// Write down the numbers of users and groups that ledger.toml does not have yet
     Ledger,
     /// Explain a diagnostic's code
@@ -303,6 +306,39 @@ pub struct GroupAdd {
     /// The group's number [default: the next of the fleet's band]
     #[arg(long)]
     pub gid: Option<u32>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Secret {
+    /// Read a secret from standard input and write secrets/NAME.age
+    ///
+    /// A single line loses its newline; several lines stay as they are.
+    Set { name: String },
+    /// Change a secret with an editor ($VISUAL, $EDITOR), in memory only
+    Edit {
+        name: String,
+        #[command(flatten)]
+        identities: Identities,
+    },
+    /// List the secrets: what uses each, who can decrypt it, whether it is to be encrypted anew
+    List,
+    /// Encrypt secrets anew, to those who need them now
+    Rekey {
+        /// [default: those that are encrypted to others than they should be]
+        names: Vec<String>,
+        /// All of them
+        #[arg(long, conflicts_with = "names")]
+        all: bool,
+        #[command(flatten)]
+        identities: Identities,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Identities {
+    /// A private SSH key that decrypts the secrets; may be given more than once [default: ~/.ssh/id_ed25519 and ~/.ssh/id_rsa]
+    #[arg(short, long = "identity", value_name = "FILE", env = "DEBROLE_IDENTITY")]
+    pub identities: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]

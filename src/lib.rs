@@ -24,6 +24,7 @@ pub mod build;
 pub mod deb;
 pub mod diagnostics;
 pub mod exec;
+pub mod leak;
 pub mod lower;
 pub mod model;
 pub mod names;

@@ -1,7 +1,7 @@
 //! `debrole build` and `debrole plan`: compile, and publish or say what would be published.
 
 use super::load::{self, Loaded, Places};
-use super::{Failure, Outcome, access, check, key};
+use super::{Failure, Outcome, access, check, key, secret};
 use crate::cli::{self, Global};
 use crate::reporter::Reporter;
 use anyhow::anyhow;
@@ -63,6 +63,9 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
             Err(error) => not_run.push(format!("visudo -c on the rules of sudo: {error}")),
         }
     }
+    let leaks = if unchanged { secret::Search::default() } else { secret::Search::of(model, &places) };
+    not_run.extend(leaks.not_run());
+    leaks.tree(&places).map_err(fail)?;
     if args.no_gate {
         not_run.push("the gate and the archive check: --no-gate".to_owned());
     } else if !unchanged {
@@ -90,7 +93,7 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
     // GnuPG takes its time to say what it has: meanwhile the packages are made.
     let (chosen, built) = std::thread::scope(|scope| {
         let chosen = scope.spawn(|| choose_key(&repository, model, keyring, &places, now));
-        let built = draft.write(&NewFiles(&staging));
+        let built = draft.write(&NewFiles(&staging, &leaks));
         (chosen.join(), built)
     });
     // (In this order: an error of the key says more about all that follows than one of a package.)
@@ -118,6 +121,10 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
     };
     let published = repository.publish(publication).map_err(fail)?;
     drop(busy);
+    leaks.repository(&places).map_err(|errors| {
+        reporter.diagnostics(&errors, &loaded.tree.sources);
+        Failure::Environment(anyhow!("it is published already: take the repository off the network until it is gone"))
+    })?;
     report(&published, &built.changes, &people, &not_run, loaded, &places, reporter);
     Ok(())
 }
@@ -214,6 +221,10 @@ fn compile(places: &Places, time: i64, reporter: &Reporter) -> Result<Compiled, 
     let plans = load::lower(&mut loaded, keyring.as_ref().unwrap_or(&check::placeholder_keyring()), time);
     let keyring = keyring.map_err(|diagnostic| loaded.diagnostics.push(*diagnostic));
     loaded.report(reporter)?;
+    if loaded.diagnostics.iter().any(|d| d.rule.code == rules::secrets_elsewhere::RULE.code) {
+        reporter.refusal("there is no secrets/ here: packages that need a secret can't be built");
+        return Err(Failure::Wrong);
+    }
     Ok(Compiled { loaded, plans, keyring: keyring.map_err(|()| Failure::Wrong)? })
 }
 
@@ -274,10 +285,11 @@ impl build::Published for Pool<'_> {
     }
 }
 
-struct NewFiles<'a>(&'a Staging<'a>);
+struct NewFiles<'a>(&'a Staging<'a>, &'a secret::Search);
 
 impl build::Sink for NewFiles<'_> {
     fn put(&self, deb: NewDeb<'_>) -> Result<(), Diagnostic> {
+        self.1.package(deb.filename, deb.bytes)?;
         self.0.put(deb.filename, deb.bytes)
     }
 }

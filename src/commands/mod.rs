@@ -11,6 +11,7 @@ mod key;
 mod load;
 mod people;
 mod reference;
+mod secret;
 mod serve;
 mod show;
 
@@ -46,6 +47,7 @@ pub fn run(cli: &Cli, reporter: &Arc<Reporter>) -> Outcome {
         Command::Access(args) => access::run(args, global, reporter),
         Command::User(command) => people::user(command, global, reporter),
         Command::Group(command) => people::group(command, global, reporter),
+        Command::Secret(command) => secret::run(command, global, reporter),
         Command::Ledger => people::ledger(global, reporter),
         Command::Explain(args) => explain::run(args, reporter),
         Command::Host(command) => host::run(command, global, reporter),

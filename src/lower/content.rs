@@ -498,7 +498,12 @@ impl<'o> Assembly<'o> {
         if !self.outs.is_empty() {
             self.relate(RelationField::Depends, Relation::on(PackageName::parse("age").expect("a package's name")));
             let directory = self.inside("/secrets");
-            self.entries.extend(secret::entries(&self.outs, &self.owner.package, &directory, &self.owner.secrets.files));
+            self.entries.extend(secret::entries(
+                &self.outs,
+                &self.owner.package,
+                &directory,
+                &self.owner.secrets.files,
+            ));
         }
         let owner = self.owner;
         let scripts = scripts::applied(owner.prefix, &owner.package, &self.answers, self.units_in_place);

@@ -225,14 +225,13 @@ pub fn check(model: &Model, plans: &[PackagePlan]) -> Vec<Diagnostic> {
         }
         let Some(file) = secrets.files.get(name) else {
             let near = nearest(name.as_str(), secrets.files.keys().map(SecretName::as_str));
-            let diagnostic = Diagnostic::new(
-                &rules::secret_not_set::RULE,
-                format!("there is no secrets/{name}.age"),
-            )
-            .at(span, "used here");
+            let diagnostic = Diagnostic::new(&rules::secret_not_set::RULE, format!("there is no secrets/{name}.age"))
+                .at(span, "used here");
             out.push(match near {
                 Some(near) => diagnostic.help(format!("did you mean secret.{near}?")),
-                None => diagnostic.help(format!("set it: debrole secret set {name}, which reads it from standard input")),
+                None => {
+                    diagnostic.help(format!("set it: debrole secret set {name}, which reads it from standard input"))
+                }
             });
             continue;
         };
@@ -268,7 +267,10 @@ pub fn check(model: &Model, plans: &[PackagePlan]) -> Vec<Diagnostic> {
                 faults.push(format!("not to {}", some(&without)));
             }
             if !readers.is_empty() {
-                faults.push(format!("also to {}", some(&readers.iter().map(|reader| whose(model, reader)).collect::<Vec<_>>())));
+                faults.push(format!(
+                    "also to {}",
+                    some(&readers.iter().map(|reader| whose(model, reader)).collect::<Vec<_>>())
+                ));
             }
             let diagnostic = Diagnostic::new(
                 &rules::secret_recipients::RULE,

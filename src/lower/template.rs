@@ -2,9 +2,9 @@
 //! place in the template. A template that asks for `host.NAME` has a default rendering where all that it asks for
 //! has a default; otherwise only a host's package can hold its file.
 
+use super::secret;
 use crate::diagnostics::{Diagnostic, rules};
 use crate::model::{Fleet, Host, Model, Release, Role, Value as ModelValue, Values};
-use super::secret;
 use crate::names::SecretName;
 use crate::near::nearest;
 use crate::source::{Span, Spanned};

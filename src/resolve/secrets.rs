@@ -54,7 +54,9 @@ pub fn resolve(
                     )
                     .in_file(&path)
                     .help(format!("write it anew: debrole secret set {name}"))
-                    .note("if it holds the secret as it is, the secret is known to whoever has the tree: use another one"),
+                    .note(
+                        "if it holds the secret as it is, the secret is known to whoever has the tree: use another one",
+                    ),
                 );
             }
         }

@@ -28,8 +28,12 @@ const EDGES: &[(&str, &[&str])] = &[
     ("schema", &["diagnostics", "model", "near", "source"]),
     ("resolve", &["age", "diagnostics", "model", "names", "near", "relation", "schema", "source", "ssh_key", "tree"]),
     // Of `deb` its gzip and its hash: the runtime's manual page is compressed, a manifest has each file's hash.
-    ("lower", &["access", "age", "deb", "diagnostics", "model", "names", "near", "plan", "relation", "source", "ssh_key"]),
+    (
+        "lower",
+        &["access", "age", "deb", "diagnostics", "model", "names", "near", "plan", "relation", "source", "ssh_key"],
+    ),
     ("adopt", &["lower", "model", "names", "plan", "relation", "ssh_key"]),
+    ("leak", &["deb", "diagnostics", "names", "ssh_key"]),
     ("archive", &["diagnostics", "exec", "model", "names", "near", "plan", "relation", "repo", "source"]),
     (
         "build",

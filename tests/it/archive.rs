@@ -224,7 +224,7 @@ impl Tree {
             roles: self.roles.clone(),
             hosts: self.hosts.clone(),
             people: debrole::model::People::default(),
-        secrets: debrole::model::Secrets::default(),
+            secrets: debrole::model::Secrets::default(),
             site_packages: Vec::new(),
         }
     }
@@ -242,7 +242,14 @@ fn plans(model: &Model) -> Vec<PackagePlan> {
         entries: BTreeMap::new(),
         scripts: BTreeMap::new(),
     };
-    let plan = |name: PackageName, kind, span, variants| PackagePlan { name, kind, span, variants, claims: Vec::new(), secrets: Vec::new() };
+    let plan = |name: PackageName, kind, span, variants| PackagePlan {
+        name,
+        kind,
+        span,
+        variants,
+        claims: Vec::new(),
+        secrets: Vec::new(),
+    };
     let relations = |content: &Content, roles: &[Spanned<RoleName>]| {
         let mut all: BTreeMap<RelationField, Vec<Relation>> = BTreeMap::new();
         for (field, written) in &content.relations {

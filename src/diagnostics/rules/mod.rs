@@ -170,6 +170,7 @@ rules! {
     secret_damaged,
     secret_file_option,
     secret_in_plain_text,
+    secret_leaked,
     secret_not_for_machine,
     secret_not_set,
     secret_recipient_type,

@@ -177,7 +177,8 @@ fn tombstones_are_empty_and_let_go() {
         assert!(deb.entries.is_empty() && deb.relations.is_empty());
         let releases = vec![lowered.model.fleet.releases[0].codename.value.clone()];
         let variants = vec![debrole::plan::Variant { releases, deb }];
-        let plan = PackagePlan { name: name.clone(), kind, span: None, variants, claims: Vec::new(), secrets: Vec::new() };
+        let plan =
+            PackagePlan { name: name.clone(), kind, span: None, variants, claims: Vec::new(), secrets: Vec::new() };
         out.push_str(&format!("##### {kind:?}\n{}", show(&plan)));
     }
     insta::assert_snapshot!("tombstones", out);

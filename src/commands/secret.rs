@@ -1,0 +1,458 @@
+//! `debrole secret …`: secrets are encrypted and decrypted by age(1), and written nowhere but encrypted. And the search
+//! for their plaintext, here and in `debrole build`.
+
+use super::load::{self, Loaded, Places};
+use super::{Failure, Outcome, check, key};
+use crate::cli::{Global, Identities, Secret};
+use crate::reporter::Reporter;
+use anyhow::{Context, anyhow};
+use debrole::age::{self, Recipient};
+use debrole::archive;
+use debrole::diagnostics::Diagnostic;
+use debrole::exec::Command;
+use debrole::leak::{self, Needles};
+use debrole::lower::secret::{Need, administrators, machine_key, needs};
+use debrole::model::Model;
+use debrole::names::{HostName, SecretName};
+use debrole::ssh_key::PublicKey;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{IsTerminal, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The largest secret, in bytes.
+const LARGEST: usize = 64 << 10;
+/// Somebody may have to type a passphrase, or to touch nothing for a while.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+pub fn run(command: &Secret, global: &Global, reporter: &Reporter) -> Outcome {
+    let places = load::places(global, reporter)?;
+    let mut loaded = load::load(&places);
+    let plans = load::lower(&mut loaded, &check::placeholder_keyring(), key::now());
+    let Some(model) = &loaded.model else { return loaded.report(reporter) };
+    let fleet = Fleet { places: &places, loaded: &loaded, model, needs: needs(model, &plans), reporter };
+    match command {
+        Secret::Set { name } => fleet.set(&fleet.name(name)?),
+        Secret::Edit { name, identities } => fleet.edit(&fleet.name(name)?, &Keys::of(identities)),
+        Secret::List => fleet.list(),
+        Secret::Rekey { names, all, identities } => fleet.rekey(names, *all, &Keys::of(identities)),
+    }
+}
+
+/// The private keys to decrypt with.
+struct Keys(Vec<PathBuf>);
+
+impl Keys {
+    fn of(identities: &Identities) -> Keys {
+        match identities.identities.is_empty() {
+            true => Keys::usual(),
+            false => Keys(identities.identities.clone()),
+        }
+    }
+
+    /// Those that are named in the environment, else the user's own.
+    fn usual() -> Keys {
+        if let Some(named) = std::env::var_os("DEBROLE_IDENTITY") {
+            return Keys(vec![named.into()]);
+        }
+        let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+        let files = ["id_ed25519", "id_rsa"].map(|name| home.join(".ssh").join(name));
+        Keys(files.into_iter().filter(|file| file.is_file()).collect())
+    }
+
+    /// `asking`: whether somebody may be asked for a key's passphrase, which age does on the terminal.
+    fn decrypt(&self, file: &Path, asking: bool) -> Result<Vec<u8>, String> {
+        if self.0.is_empty() {
+            return Err("there is no key to decrypt with: name one with --identity".into());
+        }
+        // In a session of its own, age has no terminal to ask on.
+        let command = if asking { Command::new("age") } else { Command::new("setsid").args(["-w", "age"]) };
+        let keys = self.0.iter().flat_map(|key| [Path::new("-i"), key.as_path()]);
+        let output = command.arg("-d").args(keys).arg(file).limit(PATIENCE).run();
+        match output {
+            Ok(output) if output.success() => Ok(output.stdout),
+            Ok(output) => Err(output.stderr_text().lines().next().unwrap_or("age failed").to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+struct Fleet<'a> {
+    places: &'a Places,
+    loaded: &'a Loaded,
+    model: &'a Model,
+    needs: BTreeMap<SecretName, Need<'a>>,
+    reporter: &'a Reporter,
+}
+
+/// Those to whom a secret is to be encrypted.
+struct Readers<'a> {
+    keys: Vec<&'a PublicKey>,
+    machines: Vec<&'a HostName>,
+    /// Machines that need it and have no key.
+    without: Vec<&'a HostName>,
+    people: usize,
+}
+
+impl<'a> Fleet<'a> {
+    fn refuse(&self, why: &str) -> Failure {
+        self.reporter.refusal(why);
+        Failure::Wrong
+    }
+
+    fn name(&self, text: &str) -> Result<SecretName, Failure> {
+        SecretName::parse(text)
+            .map_err(|error| self.refuse(&format!("\"{}\" can't name a secret: {error}", text.escape_debug())))
+    }
+
+    fn path(&self, name: &SecretName) -> PathBuf {
+        self.places.root.join("secrets").join(format!("{name}.age"))
+    }
+
+    fn readers(&self, name: &SecretName) -> Result<Readers<'a>, Failure> {
+        let people = administrators(self.model);
+        if people.is_empty() {
+            return Err(self.refuse(
+                "no administrator could decrypt it: name who can in debrole.toml, [secrets] with groups or recipients",
+            ));
+        }
+        let mut readers = Readers { people: people.len(), keys: Vec::new(), machines: Vec::new(), without: Vec::new() };
+        readers.keys.extend(people.into_iter().map(|(_, key)| key));
+        for (fqdn, host) in self.needs.get(name).into_iter().flat_map(|need| &need.machines) {
+            match machine_key(host) {
+                Some(key) => {
+                    readers.machines.push(fqdn);
+                    readers.keys.push(key);
+                }
+                None => readers.without.push(fqdn),
+            }
+        }
+        Ok(readers)
+    }
+
+    fn set(&self, name: &SecretName) -> Outcome {
+        let readers = self.readers(name)?;
+        if std::io::stdin().is_terminal() {
+            self.reporter.note(format_args!("Type the secret {name}, then Enter and Ctrl-D:"));
+        }
+        let mut plaintext = Vec::new();
+        std::io::stdin().take(LARGEST as u64 + 1).read_to_end(&mut plaintext).context("can't read standard input")?;
+        let plaintext = self.acceptable(trimmed(plaintext))?;
+        self.write(name, &plaintext, &readers)
+    }
+
+    fn acceptable(&self, plaintext: Vec<u8>) -> Result<Vec<u8>, Failure> {
+        if plaintext.is_empty() {
+            return Err(self.refuse("the secret is empty: it is read from standard input"));
+        }
+        if plaintext.len() > LARGEST {
+            return Err(self.refuse(&format!("a secret has at most {} KiB", LARGEST >> 10)));
+        }
+        Ok(plaintext)
+    }
+
+    fn edit(&self, name: &SecretName, keys: &Keys) -> Outcome {
+        let readers = self.readers(name)?;
+        let before = self.decrypted(name, keys)?;
+        let memory = memory().ok_or_else(|| {
+            anyhow!("there is no directory in memory to edit it in: neither $XDG_RUNTIME_DIR nor /dev/shm is a tmpfs")
+        })?;
+        let directory = tempfile::Builder::new()
+            .prefix("debrole-")
+            .permissions(fs::Permissions::from_mode(0o700))
+            .tempdir_in(memory)
+            .context("can't make a directory in memory")?;
+        let file = directory.path().join(name.as_str());
+        let mut new = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file)?;
+        new.write_all(&before)?;
+        drop(new);
+        let editor = ["VISUAL", "EDITOR"].iter().find_map(|name| std::env::var(name).ok().filter(|e| !e.is_empty()));
+        let editor = editor.unwrap_or_else(|| "editor".to_owned());
+        let status = std::process::Command::new("/bin/sh")
+            .args(["-c", &format!("{editor} \"$1\""), "sh"])
+            .arg(&file)
+            .status()
+            .context("can't start the editor")?;
+        let after = fs::read(&file);
+        if !status.success() {
+            return Err(self.refuse(&format!("the editor \"{editor}\" failed: nothing was changed")));
+        }
+        let after = self.acceptable(trimmed(after.context("the editor left no file")?))?;
+        drop(directory);
+        if after == before {
+            self.reporter.summary("nothing was changed");
+            return Ok(());
+        }
+        self.write(name, &after, &readers)
+    }
+
+    fn decrypted(&self, name: &SecretName, keys: &Keys) -> Result<Vec<u8>, Failure> {
+        let path = self.path(name);
+        if !path.is_file() {
+            return Err(self.refuse(&format!("there is no secrets/{name}.age: debrole secret set {name} makes it")));
+        }
+        keys.decrypt(&path, true).map_err(|why| anyhow!("can't decrypt secrets/{name}.age: {why}").into())
+    }
+
+    fn rekey(&self, names: &[String], all: bool, keys: &Keys) -> Outcome {
+        let files = &self.model.secrets.files;
+        let mut chosen = Vec::new();
+        for name in names {
+            chosen.push(self.name(name)?);
+        }
+        if names.is_empty() {
+            for name in files.keys() {
+                if all || !self.is_current(name)? {
+                    chosen.push(name.clone());
+                }
+            }
+        }
+        if chosen.is_empty() {
+            self.reporter.summary("each secret is encrypted to those who need it");
+        }
+        // All or none: who can't decrypt one is to know before half of them are other files.
+        let mut opened = Vec::new();
+        for name in &chosen {
+            opened.push((name, self.readers(name)?, self.decrypted(name, keys)?));
+        }
+        for (name, readers, plaintext) in opened {
+            self.write(name, &plaintext, &readers)?;
+        }
+        Ok(())
+    }
+
+    /// Whether it is encrypted to those who need it, and to nobody else.
+    fn is_current(&self, name: &SecretName) -> Result<bool, Failure> {
+        let wanted: BTreeSet<Recipient> = self.readers(name)?.keys.into_iter().filter_map(Recipient::of).collect();
+        let file = self.model.secrets.files.get(name);
+        Ok(file.is_some_and(|file| file.recipients.iter().cloned().collect::<BTreeSet<_>>() == wanted))
+    }
+
+    /// Encrypts, looks whether the plaintext is anywhere where it must not be, and writes.
+    fn write(&self, name: &SecretName, plaintext: &[u8], readers: &Readers<'_>) -> Outcome {
+        let mut search = Search::default();
+        search.needles.add(name, plaintext);
+        let outcome = search.everywhere(self.places);
+        let leaks = outcome.diagnostics();
+        if !leaks.is_empty() {
+            self.reporter.diagnostics(&leaks, &self.loaded.tree.sources);
+            return Err(self.refuse(&format!("secrets/{name}.age was not written")));
+        }
+        let keys = readers.keys.iter().flat_map(|key| ["-r".to_owned(), key.to_string()]);
+        let output = Command::new("age").args(keys).input(plaintext).run_ok()?;
+        let wanted: BTreeSet<Recipient> = readers.keys.iter().filter_map(|key| Recipient::of(key)).collect();
+        let made = age::recipients(&output.stdout).map_err(|error| anyhow!("age made something else: {error}"))?;
+        if made.into_iter().collect::<BTreeSet<_>>() != wanted {
+            return Err(anyhow!("age encrypted to others than it was told").into());
+        }
+        let path = self.path(name);
+        let directory = path.parent().unwrap_or(&self.places.root);
+        fs::create_dir_all(directory).with_context(|| format!("can't make {}", directory.display()))?;
+        let mut file = tempfile::Builder::new()
+            .prefix(".secret-")
+            .permissions(fs::Permissions::from_mode(0o644))
+            .tempfile_in(directory)
+            .with_context(|| format!("can't write to {}", directory.display()))?;
+        file.write_all(&output.stdout).and_then(|()| file.as_file().sync_all())?;
+        file.persist(&path).with_context(|| format!("can't write {}", path.display()))?;
+
+        self.reporter.summary(format_args!(
+            "secrets/{name}.age: encrypted to {} and {}",
+            machines(&readers.machines),
+            count(readers.people, "administrator's key")
+        ));
+        if !self.needs.contains_key(name) {
+            self.reporter.note(format_args!("Nothing uses it yet; once something does: debrole secret rekey {name}"));
+        }
+        for host in &readers.without {
+            self.reporter.note(format_args!("{host} needs it and has no Ed25519 ssh_host_key in hosts/{host}.toml"));
+        }
+        match search.needles.is_empty() {
+            true => self.reporter.summary(format_args!(
+                "  not run: the search for its plaintext: it has fewer than {} bytes",
+                leak::SHORTEST
+            )),
+            false => self.reporter.summary(format_args!("  its plaintext is in none of {} files", outcome.files)),
+        }
+        for closed in &outcome.closed {
+            self.reporter.summary(format_args!("  not searched: {closed}"));
+        }
+        Ok(())
+    }
+
+    fn list(&self) -> Outcome {
+        let files = &self.model.secrets.files;
+        let names: BTreeSet<&SecretName> = files.keys().chain(self.needs.keys()).collect();
+        let mut rows = Vec::new();
+        for name in names {
+            let need = self.needs.get(name);
+            let packages: Vec<String> =
+                need.into_iter().flat_map(|need| &need.packages).map(ToString::to_string).collect();
+            let hosts: Vec<&HostName> = need.into_iter().flat_map(|need| need.machines.keys().copied()).collect();
+            let state = match files.get(name) {
+                None => "not set",
+                Some(_) if need.is_none() => "unused",
+                Some(_) if self.is_current(name)? => "current",
+                Some(_) => "to be encrypted anew (debrole secret rekey)",
+            };
+            self.reporter.result(format_args!(
+                "{name}: {state}; used by {}, on {}",
+                if packages.is_empty() { "nothing".to_owned() } else { packages.join(", ") },
+                machines(&hosts)
+            ));
+            rows.push(json!({ "name": name, "state": state, "packages": packages, "machines": hosts }));
+        }
+        self.reporter.member("secrets", rows);
+        Ok(())
+    }
+}
+
+/// A single line is meant without its end; a key in a PEM file, with it.
+fn trimmed(mut plaintext: Vec<u8>) -> Vec<u8> {
+    if let Some(line) = plaintext.strip_suffix(b"\n")
+        && !line.contains(&b'\n')
+    {
+        plaintext.truncate(line.strip_suffix(b"\r").unwrap_or(line).len());
+    }
+    plaintext
+}
+
+/// A directory that is in memory: what is written there meets no disk, unless the machine swaps.
+fn memory() -> Option<PathBuf> {
+    const TMPFS: i64 = 0x0102_1994;
+    const RAMFS: i64 = 0x8584_58f6;
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    runtime.into_iter().chain([PathBuf::from("/dev/shm")]).find(|path| {
+        let kind = rustix::fs::statfs(path).map(|stat| stat.f_type as i64 & 0xffff_ffff);
+        kind.is_ok_and(|kind| kind == TMPFS || kind == RAMFS)
+    })
+}
+
+fn machines(hosts: &[&HostName]) -> String {
+    match hosts {
+        [] => "no machine".to_owned(),
+        [one] => one.to_string(),
+        [one, two] => format!("{one} and {two}"),
+        many => count(many.len(), "machine"),
+    }
+}
+
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// The search for the plaintext of secrets in what a build makes.
+#[derive(Default)]
+pub struct Search {
+    needles: Needles,
+    /// Secrets that could not be decrypted here.
+    closed: Vec<SecretName>,
+    why: String,
+}
+
+impl Search {
+    /// For all secrets that can be decrypted here without asking anybody.
+    pub fn of(model: &Model, places: &Places) -> Search {
+        let mut search = Search::default();
+        let keys = Keys::usual();
+        for name in model.secrets.files.keys() {
+            match keys.decrypt(&places.root.join("secrets").join(format!("{name}.age")), false) {
+                Ok(plaintext) => search.needles.add(name, &plaintext),
+                Err(why) => {
+                    search.closed.push(name.clone());
+                    search.why = why;
+                }
+            }
+        }
+        search
+    }
+
+    /// What of the search is not done.
+    pub fn not_run(&self) -> Vec<String> {
+        let mut out = Vec::new();
+        if !self.closed.is_empty() {
+            let count = count(self.closed.len(), "secret");
+            out.push(format!("the search for the plaintext of {count}: {} (DEBROLE_IDENTITY names a key)", self.why));
+        }
+        if !self.needles.short.is_empty() {
+            let names: Vec<&str> = self.needles.short.iter().map(SecretName::as_str).collect();
+            out.push(format!(
+                "the search for the plaintext of {}: fewer than {} bytes",
+                names.join(", "),
+                leak::SHORTEST
+            ));
+        }
+        out
+    }
+
+    /// The tree, without its repository.
+    pub fn tree(&self, places: &Places) -> Result<(), Vec<Diagnostic>> {
+        let mut outcome = leak::Outcome::default();
+        self.in_tree(places, &mut outcome);
+        verdict(&outcome)
+    }
+
+    fn in_tree(&self, places: &Places, outcome: &mut leak::Outcome) {
+        if self.needles.is_empty() {
+            return;
+        }
+        let leave = [places.root.join(".git"), places.root.join("keys"), places.out.clone()];
+        self.needles.search_path(&places.root, Path::new(""), &|path| leave.iter().any(|p| p == path), outcome);
+    }
+
+    /// A package, before it is published.
+    pub fn package(&self, filename: &str, bytes: &[u8]) -> Result<(), Diagnostic> {
+        if self.needles.is_empty() {
+            return Ok(());
+        }
+        let mut outcome = leak::Outcome::default();
+        self.needles.search(filename, bytes, &mut outcome);
+        outcome.diagnostics().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// What was published beside the packages: indexes, the manifest.
+    pub fn repository(&self, places: &Places) -> Result<(), Vec<Diagnostic>> {
+        let mut outcome = leak::Outcome::default();
+        if !self.needles.is_empty() {
+            let pool = places.out.join("pool");
+            self.needles.search_path(&places.out, &places.out, &|path| path == pool, &mut outcome);
+        }
+        verdict(&outcome)
+    }
+
+    /// The tree, the repository with all packages, and debrole's caches.
+    fn everywhere(&self, places: &Places) -> leak::Outcome {
+        let mut outcome = leak::Outcome::default();
+        if self.needles.is_empty() {
+            return outcome;
+        }
+        self.in_tree(places, &mut outcome);
+        let cache = archive::Options::new(archive::Lists::Refresh).cache;
+        for directory in [&places.out, &cache] {
+            self.needles.search_path(directory, directory, &|_| false, &mut outcome);
+        }
+        outcome
+    }
+}
+
+fn verdict(outcome: &leak::Outcome) -> Result<(), Vec<Diagnostic>> {
+    let leaks = outcome.diagnostics();
+    if leaks.is_empty() { Ok(()) } else { Err(leaks) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_loses_its_end_and_lines_keep_theirs() {
+        for (given, kept) in
+            [("pw\n", "pw"), ("pw", "pw"), ("pw\r\n", "pw"), ("a\nb\n", "a\nb\n"), ("\n", ""), ("", "")]
+        {
+            assert_eq!(trimmed(given.into()), kept.as_bytes(), "{given:?}");
+        }
+    }
+}

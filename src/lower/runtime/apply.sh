@@ -117,7 +117,7 @@ withdraw() {
     if [ -n "$all" ] && ! grep -qE '^(file|link|dir|absent) ' "$state/applied" 2>/dev/null; then
         # Files that were put there once, and are there still, are purged with us.
         if grep -q '^initial ' "$state/applied" 2>/dev/null; then
-            sed -n -e 1p -e '/^initial /p' "$state/applied" | write_atomically "$state/applied"
+            sed -n -e 1p -e '/^initial /p' -e '/^made /p' "$state/applied" | write_atomically "$state/applied"
         else
             rm -f "$state/applied"
         fi

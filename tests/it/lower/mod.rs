@@ -1,7 +1,7 @@
 //! The lower stage: from small fleet trees to package plans.
 
 mod clashes;
-mod judges;
+pub mod judges;
 mod machine;
 mod plans;
 mod scripts;

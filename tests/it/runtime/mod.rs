@@ -11,6 +11,7 @@ mod host;
 mod interrupted;
 mod others;
 mod removal;
+mod sequences;
 mod staying;
 mod texts;
 mod units;

@@ -15,7 +15,7 @@ FILENAME == desired {
     next
 }
 FILENAME == applied { if ($1 == "reload" || $1 == "restart") told[$2] = told[$2] $1 " " $3 "\n"; next }
-$1 == "bad" || $1 == "wait" || ($2 in out) || ($4 in out) || (some && !($3 in only)) { next }
+$1 ~ /^(bad|wait|idle)$/ || ($2 in out) || ($4 in out) || (some && !($3 in only)) { next }
 {
     before = $3; p = $4; order = 2
     if ($1 == "drop") { order = $6 ~ /[OD]/ ? 3 : 0; if (!order) gap[p] = 1 }

@@ -164,6 +164,7 @@ END {
 #   forget   no longer wanted, and nothing of ours is there
 #   bad      … TEXT: can not be done
 #   wait     … TEXT: this path is not touched yet, the rest of its package is
+#   idle     the same, and there is no need to say so
 # FLAGS: E something is there; N it is not ours, save it as the original; L ours was changed by somebody, save a copy;
 #        O an original is kept; I put there once, then not ours; F foreign in an exclusive directory;
 #        D another package's file, diverted; P that package was purged, and dpkg left what was diverted; V to be diverted; W to be diverted, and ours is there already
@@ -293,7 +294,7 @@ END {
         if (other[p] == "never") act("bad", wpkg[p], "-", p, wkind[p], "", othertext[p])
         else if (other[p] == "" || other[p] == "here") want(p)
         # Removed but not purged: its conffile stays where it is, and so does ours.
-        else if (other[p] == "gone" && (p in is_diverted)) continue
+        else if (other[p] == "gone" && (p in is_diverted)) act("idle", wpkg[p], "-", p, wkind[p], "", "")
         else {
             act("wait", wpkg[p], "-", p, wkind[p], "", othertext[p])
             if (other[p] != "busy" && (p in rkind)) unwanted(p)

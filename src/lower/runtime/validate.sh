@@ -8,7 +8,7 @@ find_validators() {
     : >"$w/scope"
     [ -z "$withdrawing" ] || return 0
     awk -v plan="$w/plan" -v scope="$w/scope" -v actions="$w/actions" '
-        FILENAME == actions { if ($1 == "wait") waits[$4] = 1; next }
+        FILENAME == actions { if ($1 == "wait" || $1 == "idle") waits[$4] = 1; next }
         FILENAME == plan { if ($3 == "put" || $3 == "drop") { touched[$4] = 1; path[$5] = 1 }; next }
         $1 == "validate" && !($3 in waits) && (($2 in touched) || ($3 in path)) {
             if (($3 in path) && $3 !~ /^\/etc\//) print "outside" >scope

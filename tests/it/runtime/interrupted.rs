@@ -1,6 +1,6 @@
 //! kill -9 at every step of a run: each file is the old or the new one all the time, and the next run completes.
 
-use super::{Host, role};
+use super::{Host, debian_package, role};
 use crate::machine::{Need, skip};
 
 /// In the place of each program that changes something: counts the calls, and at the one that /root/kill names kills
@@ -19,31 +19,31 @@ exit $status
 
 const SWEEP: &str = r#"
 set -e
-all='etc/app etc/kept etc/motd etc/theirs srv var/lib/pg var/backups'
-save() { mkdir /root/save; cd /; cp -a --parents $all /root/save/; }
+all='etc/app etc/debian etc/kept etc/motd etc/theirs srv var/lib/pg var/backups var/lib/dpkg/diversions'
+save() { mkdir /root/save; cd /; cp -a --parents $(ls -d $all 2>/dev/null) /root/save/; }
 back() { cd /; rm -rf $all run/pg; cp -a /root/save/. /; : >/root/calls; }
 look() {
     cd /
-    find etc/app etc/kept etc/motd etc/theirs srv var/lib/pg/originals -printf '%p %y %m %u:%g %l\n' 2>&1 | sort
-    find etc/app etc/kept etc/motd etc/theirs srv var/lib/pg/originals -type f -exec sha256sum {} + 2>&1 | sort -k2
+    find etc/app etc/debian etc/kept etc/motd etc/theirs srv var/lib/pg/originals -printf '%p %y %m %u:%g %l\n' 2>&1 | sort
+    find etc/app etc/debian etc/kept etc/motd etc/theirs srv var/lib/pg/originals -type f -exec sha256sum {} + 2>&1 | sort -k2
     sed 1d var/lib/pg/applied
-    cat var/lib/pg/packages/* var/lib/pg/units
+    cat var/lib/pg/packages/* var/lib/pg/units var/lib/dpkg/diversions var/lib/pg/recheck 2>/dev/null || true
 }
 whole() { # every file that is managed before and after has one content or the other
-    for f in /etc/app/replaced /etc/motd; do
+    for f in WHOLE; do
         sha256sum <"$f" | grep -qxF -f /root/either || { echo "$f is neither old nor new at $at"; exit 1; }
     done
 }
 killed() { # AT; a process group of its own, that the wrapper can kill
     echo "$1" >/root/kill/at
     echo 0 >/root/kill/count
-    setsid -w pg-runtime apply >/root/out 2>&1 || true
+    setsid -w RUN >/root/out 2>&1 || true
     read -r calls </root/kill/count
 }
-for f in /etc/app/replaced /etc/motd; do sha256sum <$f; done >/root/either
+for f in WHOLE; do sha256sum <$f; done >/root/either
 save
 killed "0 never"
-for f in /etc/app/replaced /etc/motd; do sha256sum <$f; done >>/root/either
+for f in WHOLE; do sha256sum <$f; done >>/root/either
 look >/root/expected
 grep -q 'reload app.service' /root/calls
 total=$calls
@@ -56,11 +56,11 @@ for n in $(seq $total); do
         killed "$at"
         whole
         echo "0 never" >/root/kill/at
-        pg-runtime apply >/root/out 2>&1 || { echo "after $at: apply failed"; cat /root/out; exit 1; }
+        RUN >/root/out 2>&1 || { echo "after $at: it failed"; cat /root/out; exit 1; }
         look >/root/found
         cmp -s /root/expected /root/found || { echo "after $at:"; diff /root/expected /root/found || true; cat /root/out; exit 1; }
         grep -q 'reload app.service' /root/calls || { echo "after $at: no reload"; cat /root/out; exit 1; }
-        left=$(find /etc /srv /var/lib/pg \( -name '.pg-*' -o -name journal -o -name '*.new' \))
+        left=$(find /etc /srv /var/lib/pg \( -name '.pg-new*' -o -name '.pg-old*' -o -name journal -o -name '*.new' \))
         [ -z "$left" ] || { echo "after $at: $left is left"; exit 1; }
         copies=$(find /var/backups/pg -type f 2>/dev/null | wc -l)
         [ "$copies" -ge 1 ] || { echo "after $at: the local change is lost"; exit 1; }
@@ -70,22 +70,28 @@ done
 echo "$total calls, $ended ends"
 "#;
 
-fn sweep(host: &Host) {
+fn wrap(host: &Host) {
     host.ok(&format!(
         "mkdir -p /root/kill/bin; echo '0 never' >/root/kill/at; echo 0 >/root/kill/count
-        for p in mv ln install rm rmdir mkdir cp chmod chown sync cat; do
+        for p in mv ln install rm rmdir mkdir cp chmod chown sync cat dpkg-divert; do
             cp -L /usr/bin/$p /root/kill/bin/$p
         done
         # A kill does not take away what was written: nothing has to reach the disk here.
         cp -L /usr/bin/true /root/kill/bin/sync
-        for p in mv ln install rmdir mkdir chmod chown sync; do
+        for p in mv ln install rmdir mkdir chmod chown sync dpkg-divert; do
             printf '%s' '{}' | sed \"s/NAME/$p/\" >/root/w && /root/kill/bin/chmod 755 /root/w && /root/kill/bin/cp --remove-destination -a /root/w /usr/bin/$p
         done
         printf '%s' '{}' | sed 's/NAME/rm/' >/root/w && /root/kill/bin/chmod 755 /root/w && /root/kill/bin/cp --remove-destination -a /root/w /usr/bin/rm
         printf '%s' '{}' | sed 's/NAME/cp/' >/root/w && /root/kill/bin/chmod 755 /root/w && /root/kill/bin/cp --remove-destination -a /root/w /usr/bin/cp",
         WRAPPER, WRAPPER, WRAPPER
     ));
-    let said = host.ok(SWEEP);
+}
+
+/// Kills the command at each call, runs it again and compares with what it does undisturbed. Of the files `whole` there is
+/// the old or the new one at each moment.
+fn sweep(host: &Host, command: &str, whole: &str) {
+    wrap(host);
+    let said = host.ok(&SWEEP.replace("RUN", command).replace("WHOLE", whole));
     let numbers: Vec<u32> = said.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok()).collect();
     assert!(numbers[0] >= 40, "only {said}");
     assert_eq!(numbers[1], numbers[0] + 1, "{said}");
@@ -95,6 +101,8 @@ fn sweep(host: &Host) {
 fn machine() -> Host {
     let host = Host::new();
     host.pretend_systemd();
+    let theirs = [("/etc/debian/conffile", "theirs\n"), ("/etc/debian/other", "theirs\n")];
+    host.dpkg("-i", &[&debian_package(&host, "debian", "1", &theirs, &[])]);
     host.ok("mkdir -p /etc/theirs /srv/theirs; echo theirs >/etc/theirs/f; echo 1 >/srv/theirs/1; echo k >/etc/kept; \
              touch /root/active/app.service");
     let old = role("web", "20260101.1")
@@ -105,6 +113,7 @@ fn machine() -> Host {
         .line("link /etc/app/link old")
         .line("dir /srv/dropped 0700 mail mail")
         .line("dir /srv/theirs 0700 root root")
+        .divert("/etc/debian/other", "ours\n")
         .make(&host);
     host.dpkg("-i", &[&old]);
     host.ok("echo local >/etc/app/changed-and-dropped");
@@ -118,6 +127,8 @@ fn machine() -> Host {
         .line("absent /etc/theirs")
         .line("validate /etc/app/replaced grep new /etc/app/replaced")
         .line("reload /etc/app/replaced app.service")
+        .divert("/etc/debian/conffile", "ours\n")
+        .initial("/etc/app/first", "first\n")
         .setup("true")
         .make(&host);
     // Installed, its trigger pending but not run.
@@ -131,7 +142,7 @@ fn a_kill_at_any_call_and_the_next_run_completes() {
     if skip("dpkg", &[Need::Trees]) {
         return;
     }
-    sweep(&machine());
+    sweep(&machine(), "pg-runtime apply", "/etc/app/replaced /etc/motd /etc/debian/conffile");
 }
 
 #[test]
@@ -142,7 +153,45 @@ fn a_kill_at_any_call_without_a_mount_namespace_too() {
     let host = machine();
     host.tree.write("/root/unshare", "#!/bin/sh\nexit 1\n");
     host.ok("dpkg-divert --quiet --rename --add /usr/bin/unshare; install -m 755 /root/unshare /usr/bin/unshare");
-    sweep(&host);
+    sweep(&host, "pg-runtime apply", "/etc/app/replaced /etc/motd /etc/debian/conffile");
+}
+
+#[test]
+fn a_kill_at_any_call_of_withdraw_too() {
+    if skip("dpkg", &[Need::Trees]) {
+        return;
+    }
+    let host = machine();
+    host.ok("pg-runtime apply; echo local >/etc/app/replaced");
+    sweep(&host, "pg-runtime withdraw pg-role-web", "/etc/motd /etc/debian/conffile");
+}
+
+#[test]
+fn a_killed_hold_is_there_or_not() {
+    if skip("dpkg", &[Need::Trees]) {
+        return;
+    }
+    let host = Host::new();
+    host.dpkg("-i", &[&role("web", "20260101.1").file("/etc/a", "a\n").make(&host)]);
+    wrap(&host);
+    let said = host.ok(
+        "ended=0
+        for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do
+            echo '0 never' >/root/kill/at
+            pg-runtime release all >/dev/null
+            echo \"$n before\" >/root/kill/at; echo 0 >/root/kill/count
+            if setsid -w pg-runtime hold /etc/a --until tomorrow --reason 'in the night' >/dev/null 2>&1; then break; fi
+            ended=$((ended + 1))
+            echo '0 never' >/root/kill/at
+            pg-runtime apply >/dev/null
+            for mark in $(ls /var/lib/pg/marks); do
+                [ $mark = hold ] || { echo \"$mark is left\"; exit 1; }
+                grep -qxE 'hold: /etc/a until .* by root: in the night' /var/lib/pg/marks/hold || { cat /var/lib/pg/marks/hold; exit 1; }
+            done
+        done
+        echo $ended",
+    );
+    assert!(said.trim().parse::<u32>().is_ok_and(|ended| (4..16).contains(&ended)), "{said}");
 }
 
 #[test]

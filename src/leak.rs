@@ -114,7 +114,7 @@ impl Needles {
             if finder.find(bytes).is_some() {
                 let found = Found { secret: secret.clone(), place: place.to_owned() };
                 // In a tar it is found once more, with the file's name, which says more.
-                if !outcome.found.iter().any(|known| *known == found) {
+                if !outcome.found.contains(&found) {
                     outcome.found.push(found);
                 }
             }

@@ -26,8 +26,15 @@ pub struct Indexes {
 pub struct Before<'a> {
     /// The compressed forms of an index, by the hash of its text: (Packages.gz, Packages.xz).
     pub forms: &'a (dyn Fn(&str) -> Option<[FileHash; 2]> + Sync),
-    /// The index of a suite as it is published: by suite and path its text and its .xz, read and checked.
-    pub index: &'a (dyn Fn(&Codename, &str) -> Option<(Vec<u8>, Vec<u8>)> + Sync),
+    /// The index of a suite as it is published, by suite and path: read and checked.
+    pub index: &'a (dyn Fn(&Codename, &str) -> Option<Earlier> + Sync),
+}
+
+/// An index as it is published.
+#[derive(Debug)]
+pub struct Earlier {
+    pub text: Vec<u8>,
+    pub xz: Vec<u8>,
 }
 
 impl Before<'_> {
@@ -65,34 +72,41 @@ pub fn make(
         .collect();
 
     let mut indexes = Indexes::default();
-    let forms: Vec<([FileHash; 2], Option<[Arc<[u8]>; 2]>)> = texts
+    let forms: Vec<Forms> = texts
         .par_iter()
         .map(|(hash, bytes, text)| {
-            if let Some(published) = (before.forms)(&hash.sha256) {
-                return (published, None);
+            if let Some(hashes) = (before.forms)(&hash.sha256) {
+                return Forms { hashes, made: None };
             }
             let earlier = if bytes.len() > SMALL { (before.index)(text.suite, &text.path) } else { None };
-            let earlier = earlier.as_ref().map_or_else(Known::default, |(text, xz)| Known::of(text, xz));
+            let earlier = earlier.as_ref().map_or_else(Known::default, |earlier| Known::of(&earlier.text, &earlier.xz));
             let (gz, xz) = rayon::join(|| gz(bytes), || xz(bytes, &earlier));
             let made: [Arc<[u8]>; 2] = [gz.into(), xz.into()];
-            ([file_hash(&made[0]), file_hash(&made[1])], Some(made))
+            Forms { hashes: [file_hash(&made[0]), file_hash(&made[1])], made: Some(made) }
         })
         .collect();
-    for ((hash, bytes, _), (compressed, made)) in texts.iter().zip(&forms) {
+    for ((hash, bytes, _), Forms { hashes, made }) in texts.iter().zip(&forms) {
         indexes.contents.insert(hash.sha256.clone(), bytes.clone());
-        for (hash, bytes) in compressed.iter().zip(made.iter().flatten()) {
+        for (hash, bytes) in hashes.iter().zip(made.iter().flatten()) {
             indexes.contents.insert(hash.sha256.clone(), bytes.clone());
         }
     }
     for (suite, architecture, text) in pairs {
         let path = path(architecture);
         let files = indexes.suites.entry(suite.clone()).or_default();
-        let [gz, xz] = &forms[text].0;
+        let [gz, xz] = &forms[text].hashes;
         files.insert(format!("{path}.gz"), gz.clone());
         files.insert(format!("{path}.xz"), xz.clone());
         files.insert(path, texts[text].0.clone());
     }
     indexes
+}
+
+/// Packages.gz and Packages.xz.
+struct Forms {
+    hashes: [FileHash; 2],
+    /// None where they are published already.
+    made: Option<[Arc<[u8]>; 2]>,
 }
 
 /// A Packages text that is to be made.

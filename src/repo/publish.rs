@@ -342,7 +342,7 @@ impl Repository<'_> {
         let earlier = |suite: &Codename, path: &str| {
             let files = head?.suites.get(suite)?;
             let read = |path: &str| store::read_by_hash(self.root(), &files.get(path)?.sha256);
-            Some((read(path)?, read(&format!("{path}.xz"))?))
+            Some(index::Earlier { text: read(path)?, xz: read(&format!("{path}.xz"))? })
         };
         let before = index::Before { forms: &reuse, index: &earlier };
         let indexes = index::make(&packages, &suites, &architectures, before);

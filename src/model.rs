@@ -398,7 +398,7 @@ impl SudoRule {
     }
 }
 
-/// `[[secret]]`: a file in `/run/<prefix>/secrets` that its owner alone reads.
+/// `[[secret]]`: a file in `/run/<prefix>-secrets` that its owner alone reads.
 #[derive(Debug, Clone)]
 pub struct Secret {
     pub name: Spanned<SecretName>,

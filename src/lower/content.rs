@@ -177,7 +177,7 @@ impl<'o> Assembly<'o> {
         self.claim(&file.path, kind);
         if file.secret {
             let out = format!("{}/files{path}", self.owner.directory());
-            let target = format!("/run/{}/secrets/{out}", self.owner.prefix);
+            let target = format!("/run/{}-secrets/{out}", self.owner.prefix);
             self.manifest.links.insert(path.clone(), target);
             self.out(out, &file.owner, bytes, file_span(file), [&file.reload, &file.restart], &file.validate);
             self.file_effects(file);
@@ -521,7 +521,7 @@ impl<'o> Assembly<'o> {
 }
 
 impl Owner<'_> {
-    /// The directory in `/run/<prefix>/secrets` for what it brings: the name of the role or host. (A role's name has no
+    /// The directory in `/run/<prefix>-secrets` for what it brings: the name of the role or host. (A role's name has no
     /// dot, a host's has one.)
     fn directory(&self) -> &str {
         self.home.as_str().rsplit('/').next().unwrap_or_default()

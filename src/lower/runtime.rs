@@ -36,6 +36,8 @@ pub const SCRIPT: &str = concat!(
     "\n",
     include_str!("runtime/units.sh"),
     "\n",
+    include_str!("runtime/secrets.sh"),
+    "\n",
     include_str!("runtime/settle.sh"),
     "\n",
     include_str!("runtime/queue.sh"),
@@ -74,6 +76,7 @@ const ACCESS_TIMER: &str = include_str!("runtime/access.timer");
 const MANUAL: &str = include_str!("runtime/pg-runtime.8");
 const VERIFY_SERVICE: &str = include_str!("runtime/verify.service");
 const VERIFY_TIMER: &str = include_str!("runtime/verify.timer");
+const SECRETS_SERVICE: &str = include_str!("runtime/secrets.service");
 const REFRESH_SERVICE: &str = include_str!("runtime/refresh.service");
 const REFRESH_TIMER: &str = include_str!("runtime/refresh.timer");
 /// What its maintainer scripts enable and start, without the prefix in their names.
@@ -156,6 +159,12 @@ pub fn entries(prefix: &Prefix, drift: &Drift, refresh: &Refresh) -> BTreeMap<Ma
     units.push(("access.timer", ACCESS_TIMER.to_owned()));
     units.push(("verify.service", VERIFY_SERVICE.to_owned()));
     units.push(("verify.timer", VERIFY_TIMER.to_owned()));
+    units.push(("secrets.service", SECRETS_SERVICE.to_owned()));
+    // Wanted by the link alone, as systemd's own early units are: nobody is to disable it by mistake.
+    entries.insert(
+        path(format!("/usr/lib/systemd/system/sysinit.target.wants/{prefix}-secrets.service")),
+        Entry::Symlink { target: format!("../{prefix}-secrets.service") },
+    );
     for (name, unit) in units {
         entries.insert(path(format!("/usr/lib/systemd/system/{prefix}-{name}")), text(set(prefix, &unit)));
     }

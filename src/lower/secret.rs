@@ -2,7 +2,6 @@
 //! is made; the machine puts the pieces together, decrypted, in /run (`runtime/secrets.sh`).
 
 use crate::age::Recipient;
-use crate::deb::sha256;
 use crate::diagnostics::{Diagnostic, rules};
 use crate::model::{Host, Model};
 use crate::names::{AccountName, HostName, MachinePath, PackageName, Prefix, SecretName, UnitName};
@@ -50,7 +49,7 @@ pub fn cut(text: &str) -> Option<Vec<Piece>> {
     pieces.iter().all(whole).then_some(pieces)
 }
 
-/// A file below `/run/<prefix>/secrets`.
+/// A file below `/run/<prefix>-secrets`.
 #[derive(Debug, Clone)]
 pub struct Out {
     pub owner: AccountName,
@@ -60,7 +59,7 @@ pub struct Out {
     pub restart: BTreeSet<UnitName>,
 }
 
-/// All of a package, by their path below `/run/<prefix>/secrets`.
+/// All of a package, by their path below `/run/<prefix>-secrets`.
 pub type Outs = BTreeMap<String, Out>;
 
 /// What a package ships for them: the list, which says how to put each together, the texts and the secrets.
@@ -69,8 +68,8 @@ pub type Outs = BTreeMap<String, Out>;
 /// debrole-secrets 1
 /// package pg-role-web
 /// out web/pgpass www-data            a file, and the user who may read it; of it, in this order:
-/// text text.1 SHA256                 a text, beside this list
-/// secret db_password SHA256          a secret, beside this list in db_password.age
+/// text text.1                        a text, beside this list
+/// secret db_password                 a secret, beside this list in db_password.age
 /// validate COMMAND                   must succeed before a change of it takes effect
 /// reload UNIT                        when it changed
 /// restart UNIT
@@ -93,12 +92,12 @@ pub fn entries(
                 Piece::Text(text) => {
                     texts += 1;
                     let bytes: Arc<[u8]> = text.as_bytes().into();
-                    list.push_str(&format!("text text.{texts} {}\n", sha256(&bytes)));
+                    list.push_str(&format!("text text.{texts}\n"));
                     entries.insert(path(&format!("text.{texts}")), file(bytes));
                 }
                 Piece::Secret(name) => {
                     let Some(secret) = known.get(name) else { continue };
-                    list.push_str(&format!("secret {name} {}\n", sha256(&secret.bytes)));
+                    list.push_str(&format!("secret {name}\n"));
                     entries.insert(path(&format!("{name}.age")), file(secret.bytes.clone()));
                 }
             }

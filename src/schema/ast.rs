@@ -498,7 +498,7 @@ schema! {
         /// Where one fails, the machine keeps its old configuration and says so.
         validate: TextOrTexts { example: "\"nginx -t\"" },
         /// Whether secrets are in it: `{{ secret.db_password }}`. It is a template then; the secrets are set in on the
-        /// machine, in memory alone, and `path` is a symbolic link to `/run/PREFIX/secrets/…`. Its mode is 0400: only
+        /// machine, in memory alone, and `path` is a symbolic link to `/run/PREFIX-secrets/…`. Its mode is 0400: only
         /// `owner` reads it. Not for what is read before sysinit.target.
         secret: Flag { default: "false", example: "true" },
         /// Units that are reloaded when the file changed, appeared or went.
@@ -653,7 +653,7 @@ schema! {
         value: Text { required: true, example: "\"Internet Site\"", source: "debconf-set-selections(1)" },
     }
 
-    /// A secret that a service needs, in a file of its own: `/run/PREFIX/secrets/ROLE/NAME` (of a host:
+    /// A secret that a service needs, in a file of its own: `/run/PREFIX-secrets/ROLE/NAME` (of a host:
     /// `…/FQDN/NAME`). The packages hold it encrypted to the machines that have the role; each decrypts it with its SSH
     /// host key when the package is installed and at boot, before services start, into memory and never to a disk. Only
     /// `owner` can read it. A service whose user is made when it starts (`DynamicUser=`) gets it by

@@ -17,8 +17,10 @@ attempt_all() {
 pass() {
     look
     make_accounts
+    stage_secrets
     check
     [ ! -s "$w/actions" ] || attempt_all
+    install_secrets
     settle_held
     settle_packages
 }
@@ -97,6 +99,7 @@ withdraw() {
     look
     check
     [ ! -s "$w/actions" ] || attempt_all
+    sweep_secrets
     remember_checks
     settle_units
     settle_directories

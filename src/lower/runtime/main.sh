@@ -14,6 +14,7 @@ Usage: @PREFIX@-runtime apply                     make this machine what its pac
        @PREFIX@-runtime refresh [--keyring|--all] [--wait SECONDS]
                                              upgrade what this machine has of our archive, and nothing else
        @PREFIX@-runtime access [--dry-run]        make accounts, keys and groups of people what the packages say
+       @PREFIX@-runtime secrets                   decrypt the secrets of services, as when the machine starts
 END
     exit 2
 }
@@ -47,6 +48,8 @@ owner) owner "$@" ;;
 status) status ;;
 refresh) refresh "$@" ;;
 access) access "$@" ;;
+secrets) [ $# -eq 0 ] || usage; decrypt_at_boot ;;
+view-secrets) view_secrets && run_validators ;; # by ourselves, in a mount namespace
 view) view ;; # by ourselves, in a mount namespace
 -h | --help) (usage) 2>&1 || exit 0 ;;
 *) usage ;;

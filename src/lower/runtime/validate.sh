@@ -53,7 +53,7 @@ view() { # in the namespace
         drop.*) rm -f "$there" ;;
         esac || exit 1
     done <"$w/journal.acts"
-    mount --bind "$run/view/etc" /etc || exit 1
+    mount --bind "$run/view/etc" /etc && view_secrets || exit 1
     run_validators
     exit 0
 }

@@ -48,6 +48,7 @@ verify() {
             : "$kind"
         done <"$state/units" >>"$w/drift"
     fi
+    verify_secrets >>"$w/drift"
     awk -v holds="$w/holds" '
         FILENAME == holds { hold[$1] = 1; next }
         { for (h in hold) if (h == "all" || $2 == h || index($2, h "/") == 1) { print "held: " $0; next }; found = 1; print }

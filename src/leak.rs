@@ -238,6 +238,7 @@ mod tests {
             needles.search("x", &bytes, &mut outcome);
             let found = outcome.diagnostics();
             assert_eq!(found.len(), 1, "{found:?}");
+            assert_eq!(found[0].rule.code, "secret-leaked");
             assert_eq!(found[0].message, format!("the secret {secret} can be read in {place}"));
         }
         for before in ["", "a", "ab", "abc"] {

@@ -65,11 +65,13 @@ stage_package() { # PACKAGE DIRECTORY
                 return 1
             fi
             # A host's in the place of its role's.
-            awk -v out="$out" '$1 != out' "$w/outs" >"$w/outs.new" && awk -v out="$out" '$2 != out' "$w/effects" >"$w/effects.new" &&
-                printf '%s %s %s\n' "$out" "$1" "$rest" >>"$w/outs.new" && mv "$w/outs.new" "$w/outs" &&
-                mv "$w/effects.new" "$w/effects" || die "cannot write to $w"
-            (umask 066 && mkdir -p "$w/secrets/${out%/*}") && rm -f "$w/secrets/$out" && : >"$w/secrets/$out" &&
-                chown "$rest:root" "$w/secrets/$out" && chmod 0400 "$w/secrets/$out" || die "cannot write to $w"
+            {
+                awk -v out="$out" '$1 != out' "$w/outs" >"$w/outs.new" && printf '%s %s %s\n' "$out" "$1" "$rest" >>"$w/outs.new" &&
+                    awk -v out="$out" '$2 != out' "$w/effects" >"$w/effects.new" && mv "$w/outs.new" "$w/outs" &&
+                    mv "$w/effects.new" "$w/effects" && (umask 066 && mkdir -p "$w/secrets/${out%/*}") &&
+                    rm -f "$w/secrets/$out" && : >"$w/secrets/$out" && chown "$rest:root" "$w/secrets/$out" &&
+                    chmod 0400 "$w/secrets/$out"
+            } || die "cannot write to $w"
             ;;
         text) cat "$2/$first" >>"$w/secrets/$out" || die "cannot write to $w" ;;
         secret)
@@ -186,7 +188,7 @@ wanted_secrets() {
 verify_secrets() {
     secrets_in_memory || return 0
     awk '$1 == "package" && $3 == "active" { print $2, $5 }' "$w/desired" | while read -r pkg home; do
-        [ -f "$home/secrets/list" ] && [ -e "$state/packages/$pkg" ] || continue
+        { [ -f "$home/secrets/list" ] && [ -e "$state/packages/$pkg" ]; } || continue
         sed -n 's/^out //p' "$home/secrets/list" | while read -r out owner; do
             if ! exists "$secrets/$out"; then
                 printf 'missing: %s (%s)\n' "$secrets/$out" "$pkg"

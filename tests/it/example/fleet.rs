@@ -73,6 +73,11 @@ impl Fleet {
         text
     }
 
+    /// Somebody has published it already.
+    pub fn again(&mut self) {
+        self.built = true;
+    }
+
     /// Builds and publishes.
     #[track_caller]
     pub fn publish(&mut self) -> String {

@@ -10,3 +10,4 @@ mod fleet;
 mod life;
 mod people;
 mod refresh;
+mod secrets;

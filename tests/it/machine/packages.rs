@@ -6,8 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Sets that a test installs by itself, without a role.
-const OTHERS: &[&str] =
-    &["nginx", "cron", "varnish", "debconf-utils postfix", "at cron libpam-systemd openssh-client openssh-server sudo"];
+const OTHERS: &[&str] = &[
+    "age",
+    "nginx",
+    "cron",
+    "varnish",
+    "debconf-utils postfix",
+    "at cron libpam-systemd openssh-client openssh-server sudo",
+];
 
 /// What debrole itself is linked with: the repository's machine runs it.
 pub fn libraries(release: Release) -> &'static str {

@@ -45,7 +45,7 @@ fn the_manual_page_is_well_formed_and_names_every_command() {
     }
     let text = prefixed(MANUAL);
     assert_eq!(judged("groff", &["-man", "-Tutf8", "-ww", "-z"], &text), (true, String::new()));
-    for verb in ["apply", "withdraw", "verify", "hold", "release", "owner", "status", "refresh", "access"] {
+    for verb in ["apply", "withdraw", "verify", "hold", "release", "owner", "status", "refresh", "access", "secrets"] {
         assert!(text.contains(&format!(".B {verb}\n")) || text.contains(&format!(".BR {verb} ")), "{verb}");
         assert!(SCRIPT.contains(&format!("\n{verb})")), "{verb}");
     }

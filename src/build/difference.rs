@@ -173,7 +173,9 @@ impl Snapshot {
             if let Some(rest) = path.strip_prefix(directory.as_str())
                 && (rest.is_empty() || rest.starts_with('/'))
             {
-                if rest == "/teardown" {
+                if let Some(name) = rest.strip_prefix("/secrets/").and_then(|name| name.strip_suffix(".age")) {
+                    self.paths.insert(format!("secret {name}"), (kind, mode));
+                } else if rest == "/teardown" {
                     self.teardown = Some(kind);
                 }
                 return;

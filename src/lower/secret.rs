@@ -345,6 +345,42 @@ mod tests {
     }
 
     #[test]
+    fn a_package_lists_what_its_machines_put_together() {
+        let unit = |name| BTreeSet::from([UnitName::parse(name).unwrap()]);
+        let out = Out {
+            owner: AccountName::parse("www-data").unwrap(),
+            pieces: vec![Piece::Text("a=".into()), Piece::Secret(name("a")), Piece::Text("\n".into())],
+            validate: vec!["app --check".into()],
+            reload: unit("nginx.service"),
+            restart: unit("app.service"),
+        };
+        let outs = Outs::from([("web/files/etc/app.conf".to_owned(), out)]);
+        let file = crate::model::SecretFile { bytes: b"age".as_slice().into(), recipients: Vec::new() };
+        let directory = MachinePath::parse("/usr/share/pg/roles/web/secrets").unwrap();
+        let package = PackageName::parse("pg-role-web").unwrap();
+        let entries = entries(&outs, &package, &directory, &BTreeMap::from([(name("a"), file)]));
+        let text: Vec<(&str, &[u8])> = entries
+            .iter()
+            .map(|(path, entry)| match entry {
+                Entry::File { mode: 0o644, bytes } => (path.as_str(), &bytes[..]),
+                other => panic!("{path}: {other:?}"),
+            })
+            .collect();
+        let list =
+            b"debrole-secrets 1\npackage pg-role-web\nout web/files/etc/app.conf www-data\ntext text.1\nsecret a\n\
+                     text text.2\nvalidate app --check\nreload nginx.service\nrestart app.service\n";
+        assert_eq!(
+            text,
+            [
+                ("/usr/share/pg/roles/web/secrets/a.age", &b"age"[..]),
+                ("/usr/share/pg/roles/web/secrets/list", list),
+                ("/usr/share/pg/roles/web/secrets/text.1", b"a="),
+                ("/usr/share/pg/roles/web/secrets/text.2", b"\n"),
+            ]
+        );
+    }
+
+    #[test]
     fn what_was_altered_is_found_out() {
         let mark = mark(&name("a_b"));
         for altered in [

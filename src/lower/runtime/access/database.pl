@@ -55,7 +55,8 @@ sub edit {
         }
     };
     if (!$group->{by_name}{$people_group} && (%{ $plan->{want} } || %{ $plan->{leave} })) {
-        my ($gid) = grep { !$group->{by_id}{$_} && !defined getgrgid $_ } reverse 100 .. 999;
+        # adduser(8) counts system groups up from 100, groupadd(8) and sysusers down from 999: out of everybody's way.
+        my ($gid) = grep { !$group->{by_id}{$_} && !defined getgrgid $_ } 600 .. 999, reverse 100 .. 599;
         die "there is no free number for the group $people_group\n" unless defined $gid;
         $group_line->($people_group, $gid);
     }

@@ -99,8 +99,8 @@ sub check_sshd {
 sub check_sudoers {
     return unless -x '/usr/sbin/visudo';
     checked('sudoers', fingerprint('/usr/sbin/visudo', '/etc/sudoers', map { "/etc/sudoers.d/$_" } names('/etc/sudoers.d')), sub {
-        my ($status, $said) = said('/usr/sbin/visudo', '-c', '-q');
-        return $status ? "sudoers: visudo -c: $said" : '';
+        my ($status, $said) = said('/usr/sbin/visudo', '-c');
+        return $status ? 'sudoers: visudo -c: ' . join ' ', grep { !/: parsed OK$/ } split /\n/, $said : '';
     });
 }
 

@@ -135,11 +135,17 @@ impl<'a> Fleet<'a> {
 
     fn set(&self, name: &SecretName) -> Outcome {
         let readers = self.readers(name)?;
-        if std::io::stdin().is_terminal() {
-            self.reporter.note(format_args!("Type the secret {name}, then Enter and Ctrl-D:"));
-        }
         let mut plaintext = Vec::new();
-        std::io::stdin().take(LARGEST as u64 + 1).read_to_end(&mut plaintext).context("can't read standard input")?;
+        {
+            let _unseen = std::io::stdin().is_terminal().then(|| {
+                self.reporter.note(format_args!("Type the secret {name}, then Enter and Ctrl-D; it is not shown:"));
+                Unseen::new()
+            });
+            std::io::stdin()
+                .take(LARGEST as u64 + 1)
+                .read_to_end(&mut plaintext)
+                .context("can't read standard input")?;
+        }
         let plaintext = self.acceptable(trimmed(plaintext))?;
         self.write(name, &plaintext, &readers)
     }
@@ -260,9 +266,9 @@ impl<'a> Fleet<'a> {
         file.persist(&path).with_context(|| format!("can't write {}", path.display()))?;
 
         self.reporter.summary(format_args!(
-            "secrets/{name}.age: encrypted to {} and {}",
+            "secrets/{name}.age: encrypted to {} and {} of administrators",
             machines(&readers.machines),
-            count(readers.people, "administrator's key")
+            count(readers.people, "key")
         ));
         if !self.needs.contains_key(name) {
             self.reporter.note(format_args!("Nothing uses it yet; once something does: debrole secret rekey {name}"));
@@ -307,6 +313,27 @@ impl<'a> Fleet<'a> {
         }
         self.reporter.member("secrets", rows);
         Ok(())
+    }
+}
+
+/// While it lives, the terminal does not show what is typed.
+struct Unseen;
+
+impl Unseen {
+    fn new() -> Unseen {
+        Unseen::echo("-echo");
+        Unseen
+    }
+
+    /// Where stty(1) can't, the secret is seen; it is read all the same.
+    fn echo(setting: &str) {
+        let _ = std::process::Command::new("stty").arg(setting).status();
+    }
+}
+
+impl Drop for Unseen {
+    fn drop(&mut self) {
+        Unseen::echo("echo");
     }
 }
 
@@ -400,7 +427,9 @@ impl Search {
             return;
         }
         let leave = [places.root.join(".git"), places.root.join("keys"), places.out.clone()];
-        self.needles.search_path(&places.root, Path::new(""), &|path| leave.iter().any(|p| p == path), outcome);
+        // What other programs make and can make again says so (https://bford.info/cachedir/).
+        let leave = |path: &Path| leave.iter().any(|p| p == path) || path.join("CACHEDIR.TAG").exists();
+        self.needles.search_path(&places.root, Path::new(""), &leave, outcome);
     }
 
     /// A package, before it is published.

@@ -199,8 +199,8 @@ verify_secrets() {
     done
 }
 
-# When the machine starts, before its services: of the packages that were applied, whatever state dpkg is in. What
-# fails is in the journal, in a mark, and a failed unit.
+# When the machine starts, before its services: of all packages that are unpacked, whatever state dpkg is in. What fails
+# is in the journal, in a mark, and a failed unit.
 decrypt_at_boot() {
     begin
     booting=yes
@@ -208,8 +208,14 @@ decrypt_at_boot() {
     set +f
     for list in "$share"/roles/*/secrets/list "$share"/hosts/*/secrets/list; do
         [ -f "$list" ] || continue
-        pkg=$(sed -n '2s/^package //p' "$list")
-        [ ! -e "$state/packages/$pkg" ] || printf 'package %s active - %s\n' "$pkg" "${list%/secrets/list}" >>"$w/desired"
+        home=${list%/secrets/list}
+        case $home in "$share"/hosts/*)
+            # Another machine's is not for this one's key.
+            machine_name
+            case $name in *.*) [ "${home##*/}" = "$name" ] || continue ;; esac
+            ;;
+        esac
+        printf 'package %s active - %s\n' "$(sed -n '2s/^package //p' "$list")" "$home" >>"$w/desired"
     done
     set -f
     stage_secrets

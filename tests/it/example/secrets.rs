@@ -22,6 +22,11 @@ description = "The service"
 name = "db_password"
 owner = "app"
 
+[[secret]]
+name = "login"
+content = "{{ host.name }}:{{ secret.db_password }}"
+owner = "app"
+
 [[file]]
 path = "/etc/app/app.conf"
 content = "role = {{ role.name }}\npassword = {{ secret.db_password }}\n"
@@ -155,10 +160,13 @@ fn reaches_its_service(release: Release) {
     assert!(kept.ok(&["check"], "").contains("warning[secrets-elsewhere]"));
     assert!(kept.refused(&["build", "--no-gate", "--first-publish"], "").contains("there is no secrets/ here"));
     let said = kept.ok(&["secret", "set", "db_password"], &format!("{SECRET}\n"));
-    assert!(said.contains("encrypted to one.example.org and 1 administrator's key"), "{said}");
+    assert!(said.contains("encrypted to one.example.org and 1 key of administrators"), "{said}");
     assert!(said.contains("its plaintext is in none of "), "{said}");
     let said = kept.ok(&["secret", "list"], "");
-    assert!(said.contains("db_password: current; used by pg-role-app, on one.example.org"), "{said}");
+    assert!(
+        said.contains("db_password: current; used by pg-host-one.example.org, pg-role-app, on one.example.org"),
+        "{said}"
+    );
     let said = kept.fleet.debrole(&["build", "--no-gate", "--first-publish"]);
     assert!(said.contains("not run: the search for the plaintext of 1 secret"), "without a key it can't: {said}");
     let Kept { fleet, keys } = kept;
@@ -180,6 +188,8 @@ fn reaches_its_service(release: Release) {
         );
         assert_eq!(machine.ok("readlink /etc/app/app.conf"), "/run/pg-secrets/app/files/etc/app/app.conf\n");
         assert_eq!(as_user(machine, "app", "cat /run/pg-secrets/app/db_password").ok("as app"), secret);
+        let login = as_user(machine, "app", "cat /run/pg-secrets/app/login").ok("as app");
+        assert_eq!(login, format!("one:{secret}"), "the machine's own, from its package");
         let seen = format!("role = app\npassword = {secret}\n");
         assert_eq!(machine.ok("cat /run/app/seen"), seen, "what the service read");
         for path in ["/run/pg-secrets/app/db_password", "/etc/app/app.conf", "/run/pg-secrets/app"] {
@@ -276,6 +286,39 @@ fn reaches_its_service(release: Release) {
     // When the role goes, so do its secrets.
     machine.apt("purge pg-host-one.example.org pg-role-app");
     assert_eq!(machine.ok("ls /run | grep secrets || :; ls /etc/app 2>/dev/null || :"), "");
+}
+
+#[test]
+fn administrators_are_the_members_of_groups() {
+    if skip("administrators of secrets", &[Need::Program("age")]) {
+        return;
+    }
+    let fleet = Fleet::example();
+    let debrole = std::fs::read_to_string(fleet.tree().join("debrole.toml")).expect("readable");
+    fleet.write("debrole.toml", &format!("{debrole}\n[secrets]\ngroups = [\"sysadmins\"]\n"));
+    let kept = Kept { fleet, keys: tempfile::tempdir().expect("a temporary directory") };
+    let said =
+        kept.ok(&["secret", "set", "key"], "-----BEGIN KEY-----\nabcdefghijklmnopqrstuvwxyz\n-----END KEY-----\n");
+    assert!(said.contains("encrypted to no machine and ") && said.contains("Nothing uses it yet"), "{said}");
+    let file = std::fs::read(kept.fleet.tree().join("secrets/key.age")).expect("written");
+    let mut readers = debrole::age::recipients(&file).expect("age wrote it");
+    let mut members = Vec::new();
+    for user in ["alma", "bruno", "chidi", "dana", "emre"] {
+        let text = std::fs::read_to_string(kept.fleet.tree().join(format!("users/{user}.toml"))).expect("a person");
+        let table: toml::Table = text.parse().expect("TOML");
+        let group = std::fs::read_to_string(kept.fleet.tree().join("groups/sysadmins.toml")).expect("a group");
+        if group.contains(&format!("\"{user}\"")) {
+            for key in table["key"].as_array().expect("keys") {
+                let key = debrole::ssh_key::PublicKey::parse(key["key"].as_str().expect("text")).expect("a key");
+                members.extend(debrole::age::Recipient::of(&key));
+            }
+        }
+    }
+    readers.sort();
+    members.sort();
+    assert!(!members.is_empty());
+    assert_eq!(readers, members);
+    assert!(kept.ok(&["check"], "").contains("warning[secret-unused]"));
 }
 
 #[test]

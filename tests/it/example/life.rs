@@ -141,7 +141,7 @@ fn a_machine_with_roles_goes_from_bookworm_to_trixie() {
         return;
     }
     const NAME: &str = "both.example.org";
-    let fleet = Fleet::example().without_people();
+    let fleet = Fleet::example();
     let host = |release: &str| {
         format!(
             "roles = [\"web\", \"db\"]\nrelease = \"{release}\"\n[values]\nserver_names = [\"{NAME}\"]\nmax_connections = 50\n"

@@ -103,6 +103,10 @@ impl Tree {
             let machine = Tree::new(Release::Bookworm).with_debian();
             machine.services(Services::Denied);
             machine.ok(&format!("apt-get -y install {}", packages.join(" ")));
+            // A pool for less than that would stay in the cache, and have apt remove what it can't upgrade.
+            for package in packages {
+                machine.ok(&format!("test \"$(dpkg-query -W -f '${{db:Status-Status}}' {package})\" = installed"));
+            }
             let status = cache::cache_directory().join("run").join(format!("status-{}", super::mounts::unique()));
             std::fs::copy(machine.path("/var/lib/dpkg/status"), &status).expect("the cache is writable");
             status

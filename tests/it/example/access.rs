@@ -343,6 +343,10 @@ fn packages_go(people: &People, web: &Machine) {
     assert_out(web, "caroline", 2003);
     assert_eq!(people.login("alice", WEB, "sudo -n id -u").stdout, "0\n", "the role that lets her in is still there");
     web.apt("install pg-host-web1.example.org");
+    // From apt's own lists, which are as old as the machine: who has left since stays out.
+    assert!(web.ok("cat /usr/share/pg/access/webteam/members").contains("user bob 2002"));
+    assert_out(web, "bob", 2002);
+    web.ok("pg-runtime refresh --all");
     assert!(web.ok("getent passwd caroline").starts_with("caroline:x:2003:2003:"), "back, with the same number");
     let back =
         people.fleet.lab.run(&people.ssh("other", "", "caroline", WEB, "sudo -n /usr/bin/id -u >/dev/null; id -un"));

@@ -488,10 +488,20 @@ fn homes_are_kept_archived_or_removed_and_symlinks_are_left() {
         for (name, uid) in [("arc", 2002), ("rem", 2004), ("linked", 2005), ("astray", 2006)] {
             people.assert_out(name, uid);
         }
-        // Who comes back finds a new one.
+        // An older package of the group brings nobody back; the tree does, to a new home.
         people.members("webteam", 3002, &policy("archive", "arc", 2002));
         people.host.run("pg-runtime access");
+        people.assert_out("arc", 2002);
+        people.people(
+            "departed 2003 - kept\ndeparted 2004 - rem\ndeparted 2005 keep linked\ndeparted 2006 keep astray\n",
+        );
+        people.run();
         assert!(people.host.tree.exists("/home/arc/.profile") && !people.host.tree.exists("/home/arc/work"));
+        // A role that goes from the machine says nothing of its people.
+        people.host.ok("rm -r /usr/share/pg/roles/web");
+        people.run();
+        people.assert_out("arc", 2002);
+        assert!(people.host.tree.exists("/home/arc/.profile"));
     });
 }
 

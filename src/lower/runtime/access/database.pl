@@ -124,7 +124,7 @@ sub edit {
         $secret->[1] = '*' if $secret->[1] eq '' || $secret->[1] =~ /^!/;
         my $end = $one->{end} // '';
         if ($secret->[7] ne $end) {
-            push @said, "$name: access ends " . ($end eq '' ? 'never' : 'before ' . POSIX::strftime('%Y-%m-%d', gmtime $end * 86400)) if $secret->[7] ne '' || $end ne '';
+            push @said, "$name: access ends " . ($end eq '' ? 'never' : 'before ' . POSIX::strftime('%Y-%m-%d', gmtime $end * 86400)) if $end ne '' || ($secret->[7] ne '' && !$returns);
             $secret->[7] = $end;
         }
         $managed{$name} = 1;

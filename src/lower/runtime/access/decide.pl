@@ -81,6 +81,8 @@ sub decide {
         my $user = $data->{users}{$uid};
         next unless grep { $data->{login}{$_} } keys %{ $user->{groups} };
         next if defined $user->{end} && $today >= $user->{end};
+        # A package of the group that is older (reinstalled from old lists of apt's) brings nobody back.
+        next if $data->{departed}{$uid};
         my %one = (%$user, teams => { map { $_ => 1 } grep { defined $teams{$_} } keys %{ $user->{groups} } });
         my @keys = grep { is_here($_->{hosts}) && !(defined $_->{end} && $today >= $_->{end}) } map { $user->{keys}{$_} } sort keys %{ $user->{keys} };
         $one{lines} = [map { key_line($_, $user->{end}) } @keys];
@@ -129,7 +131,7 @@ sub decide {
         next if $want{$uid} || $data->{odd}{$uid} || $data->{odd}{ $ours->{$uid} };
         my $user = $data->{users}{$uid};
         # What is in the way of a renaming takes nobody's access away.
-        next if $user && exists $aside{ $user->{name} } && !(defined $user->{end} && $today >= $user->{end}) && grep { $data->{login}{$_} } keys %{ $user->{groups} };
+        next if $user && exists $aside{ $user->{name} } && !$data->{departed}{$uid} && !(defined $user->{end} && $today >= $user->{end}) && grep { $data->{login}{$_} } keys %{ $user->{groups} };
         $leave{$uid} = $ours->{$uid};
     }
     return { want => \%want, leave => \%leave, teams => \%teams, aside => \%aside, ours => $ours };

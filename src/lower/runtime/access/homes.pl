@@ -145,9 +145,9 @@ sub leave_homes {
         my $recorded = $record{account}{$uid};
         my $departed = $data->{departed}{$uid};
         my $user = $data->{users}{$uid};
-        # A package that has gone from this machine says nothing of its people either.
-        my $said = $departed || $user || ($recorded && grep { $data->{groups}{$_} } keys %{ $recorded->{groups} });
-        my $policy = $user ? $user->{home} : $departed && $departed->[0] ne '-' ? $departed->[0] : $recorded ? $recorded->{home} : 'keep';
+        # A role or a group's package that has gone from this machine says nothing of its people either.
+        my $said = $departed || ($user ? defined $user->{end} && $today >= $user->{end} : $recorded && grep { $data->{groups}{$_} } keys %{ $recorded->{groups} });
+        my $policy = $user && !$departed ? $user->{home} : $departed && $departed->[0] ne '-' ? $departed->[0] : $recorded ? $recorded->{home} : 'keep';
         push @todo, [$uid, @$line[0, 5], $policy] if $said && $policy ne 'keep';
     }
     @todo = grep { my @is = lstat $_->[2]; @is || lstat left_home(@$_[0, 2]) } @todo or return;

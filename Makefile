@@ -44,7 +44,7 @@ all: build fleet
 	@echo "README.md tells how a machine joins."
 
 have-cargo:
-	@command -v $(CARGO) >/dev/null || { echo "make: no cargo found: install a Rust toolchain (1.88 or later), then run make again" >&2; exit 2; }
+	@command -v $(CARGO) >/dev/null || { echo "make: no cargo found: install a Rust toolchain (1.89 or later), then run make again" >&2; exit 2; }
 
 build-packages:
 	$(call install-packages,$(BUILD_PACKAGES))

@@ -349,11 +349,11 @@ fn trimmed(mut plaintext: Vec<u8>) -> Vec<u8> {
 
 /// A directory that is in memory: what is written there meets no disk, unless the machine swaps.
 fn memory() -> Option<PathBuf> {
-    const TMPFS: i64 = 0x0102_1994;
-    const RAMFS: i64 = 0x8584_58f6;
+    const TMPFS: i128 = 0x0102_1994;
+    const RAMFS: i128 = 0x8584_58f6;
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     runtime.into_iter().chain([PathBuf::from("/dev/shm")]).find(|path| {
-        let kind = rustix::fs::statfs(path).map(|stat| stat.f_type as i64 & 0xffff_ffff);
+        let kind = rustix::fs::statfs(path).map(|stat| i128::from(stat.f_type) & 0xffff_ffff);
         kind.is_ok_and(|kind| kind == TMPFS || kind == RAMFS)
     })
 }

@@ -142,6 +142,9 @@ fn text(plan: &PackagePlan, variant: &Variant, loaded: &Loaded) -> String {
                 None => writeln!(out, "    {line}"),
             };
         }
+        for (path, owner, secrets) in secret_files(deb, root) {
+            let _ = writeln!(out, "    secret {path} 0400 {owner}, of {}", secrets.join(" and "));
+        }
         if root.is_some_and(|root| deb.entries.contains_key(format!("{root}/teardown").as_str())) {
             let _ = writeln!(out, "    teardown (when the package is removed)");
         }
@@ -151,6 +154,27 @@ fn text(plan: &PackagePlan, variant: &Variant, loaded: &Loaded) -> String {
         let _ = writeln!(out, "\n  scripts: {}", names.join(", "));
     }
     out
+}
+
+/// The files that are made of secrets on the machine: below `/run/<prefix>-secrets/` the path, the owner, the secrets.
+fn secret_files(deb: &DebContent, root: Option<&str>) -> Vec<(String, String, Vec<String>)> {
+    let path = format!("{}/secrets/list", root.unwrap_or_default());
+    let Some(Entry::File { bytes, .. }) = deb.entries.get(path.as_str()) else { return Vec::new() };
+    let mut files: Vec<(String, String, Vec<String>)> = Vec::new();
+    for line in String::from_utf8_lossy(bytes).lines() {
+        match line.split(' ').collect::<Vec<_>>().as_slice() {
+            ["out", path, owner] => files.push((path.to_string(), owner.to_string(), Vec::new())),
+            ["secret", name] => {
+                if let Some((.., secrets)) = files.last_mut()
+                    && !secrets.iter().any(|known| known == name)
+                {
+                    secrets.push(name.to_string());
+                }
+            }
+            _ => {}
+        }
+    }
+    files
 }
 
 fn manifest(deb: &DebContent, root: Option<&str>) -> Option<String> {

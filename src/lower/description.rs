@@ -34,6 +34,8 @@ pub fn of(own: &str, opening: String, content: &Content, manifest: &MachineManif
     say("runs the cron job", "runs the cron jobs", texts(content.cron.iter().map(|job| &job.name.value)));
     let questions = texts(content.debconf.iter().map(|answer| &answer.question.value));
     say("answers the debconf question", "answers the debconf questions", questions);
+    let secrets = content.secrets.iter().map(|secret| &secret.name.value);
+    say("decrypts the secret", "decrypts the secrets", texts(secrets));
     // A host's renderings of its roles' files are in none of its own tables.
     let rendered = more.into_iter().filter(|path| !made_from_tables(path.as_str(), manifest));
     say("holds this machine's own version of", "holds this machine's own versions of", texts(rendered));

@@ -162,6 +162,8 @@ fn reaches_its_service(release: Release) {
     let said = kept.ok(&["secret", "set", "db_password"], &format!("{SECRET}\n"));
     assert!(said.contains("encrypted to one.example.org and 1 key of administrators"), "{said}");
     assert!(said.contains("its plaintext is in none of "), "{said}");
+    let said = kept.ok(&["show", "app"], "");
+    assert!(said.contains("secret app/files/etc/app/app.conf 0400 app, of db_password"), "{said}");
     let said = kept.ok(&["secret", "list"], "");
     assert!(
         said.contains("db_password: current; used by pg-host-one.example.org, pg-role-app, on one.example.org"),

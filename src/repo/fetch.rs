@@ -4,7 +4,7 @@
 
 use super::generation::{Generation, SignedSuite};
 use super::manifest::{FileHash, Manifest};
-use super::publish::listed;
+use super::read_back::listed;
 use super::{Event, Repository, generation, repair, store};
 use crate::diagnostics::{Diagnostic, rules};
 use crate::names::Codename;

@@ -14,6 +14,7 @@
 //! What is published is never changed in place: not truncated, not hard-linked. Everything that a generation needs is
 //! on the disk before its commit, and what an earlier one needs stays until it is out of grace.
 
+mod clashes;
 pub mod collect;
 pub mod fetch;
 pub mod gate;
@@ -22,6 +23,7 @@ pub mod index;
 pub mod lock;
 pub mod manifest;
 pub mod publish;
+mod read_back;
 pub mod release;
 pub mod repair;
 pub mod store;

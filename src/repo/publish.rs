@@ -3,6 +3,7 @@
 //! Before the commit clients see the old generation, after it the new one; there is nothing in between. Whatever
 //! fails before it leaves the old one, and the next start removes what was left lying about.
 
+use super::clashes::{clashes, republished};
 use super::collect::{self, References};
 use super::gate::{Gate, GateReport, StagedTree};
 use super::generation::{Generation, SignedSuite};
@@ -11,7 +12,6 @@ use super::manifest::{FORMAT, FileHash, Manifest, PackageRecord};
 use super::{Event, Repository, generation, index, manifest, release, repair, store};
 use crate::diagnostics::{Diagnostic, rules};
 use crate::names::{Architecture, Codename, PackageName};
-use crate::sign::verify::Gpgv;
 use crate::sign::{SignError, Signer, key};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -470,77 +470,6 @@ impl Repository<'_> {
         store::create(&path, bytes, date)
     }
 
-    /// Reads back what was written, as a client would: from the signed Release to every file that it lists.
-    fn verify(
-        &self,
-        generation: &Generation,
-        new: &BTreeSet<String>,
-        signer: &dyn Signer,
-    ) -> Result<(), Vec<Diagnostic>> {
-        let root = self.root();
-        let top = generation.directory(root);
-        let mut wrong: Vec<String> = Vec::new();
-        let records: BTreeMap<&str, &PackageRecord> =
-            generation.manifest.packages.iter().map(|record| (record.filename.as_str(), record)).collect();
-        wrong.par_extend(new.par_iter().filter_map(|filename| {
-            let Some(record) = records.get(filename.as_str()) else {
-                return Some(format!("{filename} is new, but in no record"));
-            };
-            differs(&root.join(filename), record.size, &record.sha256)
-        }));
-        if let Err(damage) = repair::check_pool(root, &generation.manifest, |_| false) {
-            wrong.push(damage.message);
-        }
-        for suite in &generation.suites {
-            let directory = top.join(suite.codename.as_str());
-            for (name, bytes) in
-                [("Release", &suite.release), ("InRelease", &suite.in_release), ("Release.gpg", &suite.release_gpg)]
-            {
-                wrong.extend(differs(&directory.join(name), bytes.len() as u64, &store::sha256(bytes)));
-            }
-            let text = std::fs::read_to_string(directory.join("Release")).unwrap_or_default();
-            for (hash, size, path) in listed(&text) {
-                wrong.extend(differs(&directory.join(path), size, hash));
-                let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-                wrong.extend(differs(&directory.join(folder).join("by-hash/SHA256").join(hash), size, hash));
-            }
-        }
-        wrong.extend(differs(
-            &top.join("manifest.json"),
-            generation.json.len() as u64,
-            &store::sha256(&generation.json),
-        ));
-
-        match signer.public_keys().map(|keys| Gpgv::find(&keys)) {
-            Err(e) => wrong.push(e.message),
-            Ok(Err(e)) => wrong.push(format!("the keyring for gpgv: {e}")),
-            Ok(Ok(None)) => {}
-            Ok(Ok(Some(gpgv))) => {
-                let mut checks = vec![(top.join("manifest.json.asc"), Some(top.join("manifest.json")))];
-                for suite in &generation.suites {
-                    let directory = top.join(suite.codename.as_str());
-                    checks.push((directory.join("InRelease"), None));
-                    checks.push((directory.join("Release.gpg"), Some(directory.join("Release"))));
-                }
-                wrong.par_extend(checks.par_iter().filter_map(|(signature, file)| {
-                    gpgv.check(signature, file.as_deref()).err().map(|e| format!("{}: {e}", signature.display()))
-                }));
-            }
-        }
-        if wrong.is_empty() {
-            return Ok(());
-        }
-        let mut diagnostic = Diagnostic::new(
-            &rules::verification_failed::RULE,
-            format!("the new generation was not written as it should be: {}", wrong[0]),
-        )
-        .help("Build again; if it happens twice, check the machine's memory and disk.");
-        for each in wrong.iter().skip(1).take(8) {
-            diagnostic = diagnostic.note(each.clone());
-        }
-        Err(vec![diagnostic])
-    }
-
     /// Nothing is dated in the future: apt takes ten seconds of it at most.
     fn wait_for_clock(&self, now: Now, date: i64) {
         if let Now::Supplied(_) = now {
@@ -642,60 +571,4 @@ fn known_forms(head: Option<&Manifest>) -> BTreeMap<&str, [&FileHash; 2]> {
         }
     }
     known
-}
-
-/// Two records of one set that want the same file, with other contents.
-fn clashes(packages: &[PackageRecord]) -> Vec<Diagnostic> {
-    let mut seen: BTreeMap<&str, &PackageRecord> = BTreeMap::new();
-    let mut found = Vec::new();
-    for record in packages {
-        if let Some(other) = seen.insert(&record.filename, record)
-            && other.sha256 != record.sha256
-        {
-            found.push(
-                Diagnostic::new(
-                    &rules::version_republished::RULE,
-                    format!("{} {} comes twice, with different contents", record.name, record.version),
-                )
-                .help("Keep one of them, or give one a higher version."),
-            );
-        }
-    }
-    found
-}
-
-/// Records whose version was published with other contents.
-fn republished(head: &Manifest, packages: &[PackageRecord]) -> Vec<Diagnostic> {
-    let mut known: BTreeMap<&str, &str> = head.retained.iter().map(|r| (r.path.as_str(), r.sha256.as_str())).collect();
-    known.extend(head.packages.iter().map(|r| (r.filename.as_str(), r.sha256.as_str())));
-    packages
-        .iter()
-        .filter(|record| known.get(record.filename.as_str()).is_some_and(|&sha256| sha256 != record.sha256))
-        .map(|record| {
-            Diagnostic::new(
-                &rules::version_republished::RULE,
-                format!("{} {} was published with other contents", record.name, record.version),
-            )
-            .help("Give the changed contents a higher version.")
-        })
-        .collect()
-}
-
-/// What is wrong with a file that should have this size and hash.
-fn differs(path: &Path, size: u64, sha256: &str) -> Option<String> {
-    match std::fs::read(path) {
-        Err(e) => Some(format!("{}: {e}", path.display())),
-        Ok(bytes) if bytes.len() as u64 != size || store::sha256(&bytes) != sha256 => {
-            Some(format!("{} reads back differently", path.display()))
-        }
-        Ok(_) => None,
-    }
-}
-
-/// The files that a Release lists: hash, size, path.
-pub(super) fn listed(release: &str) -> impl Iterator<Item = (&str, u64, &str)> {
-    release.lines().skip_while(|line| *line != "SHA256:").skip(1).map_while(|line| {
-        let mut words = line.strip_prefix(' ')?.split_ascii_whitespace();
-        Some((words.next()?, words.next()?.parse().ok()?, words.next()?))
-    })
 }

@@ -5,7 +5,7 @@
 //! with every build until the next publish.
 
 use super::manifest::{FileHash, Manifest};
-use super::publish::listed;
+use super::read_back::listed;
 use super::{generation, store};
 use crate::sign::verify;
 use std::collections::BTreeMap;

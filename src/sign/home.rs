@@ -72,14 +72,20 @@ impl Home {
             (real.clone(), None)
         };
         let agent_was_there = UnixStream::connect(short.join("S.gpg-agent")).is_ok();
-        Ok(Home {
+        let mut home = Home {
             real,
             short,
             _link: link,
             agent_was_there,
             agent: OnceLock::new(),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
-        })
+        };
+        // It would go within seconds, in the middle of what we have it do.
+        if Leash::is_loose(&home.short) && agent_was_there {
+            home.end_agent();
+            home.agent_was_there = false;
+        }
+        Ok(home)
     }
 
     /// Where it really is.
@@ -157,9 +163,28 @@ impl fmt::Debug for Home {
 /// A program that waits for the end of its input, which comes when debrole ends in whatever way: gpg-agent becomes it
 /// and leaves the agent running, which looks every few seconds whether it is still there (gpg-agent(1), --daemon with
 /// a command line).
-struct Leash(Child);
+struct Leash {
+    child: Child,
+    /// Holds the number of its process, while it is there.
+    file: PathBuf,
+}
 
 impl Leash {
+    const FILE: &str = "agent-of-debrole";
+
+    /// Whether a debrole was killed that had started an agent in this home. Says so once.
+    fn is_loose(home: &Path) -> bool {
+        let file = home.join(Leash::FILE);
+        let Ok(process) = std::fs::read_to_string(&file) else { return false };
+        // proc_pid_stat(5): the state comes after the name in parentheses; Z is one that is dead and not waited for.
+        let lives = std::fs::read_to_string(format!("/proc/{}/stat", process.trim()))
+            .is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z')));
+        if !lives {
+            let _ = std::fs::remove_file(file);
+        }
+        !lives
+    }
+
     fn start(home: &Path) -> io::Result<Leash> {
         let mut child = Command::new("gpg-agent")
             .arg("--homedir")
@@ -172,14 +197,18 @@ impl Leash {
         // It speaks once the agent listens; or ends at once, where there is no agent after all.
         let mut ready = [0];
         let _ = child.stdout.take().map(|mut out| out.read(&mut ready));
-        Ok(Leash(child))
+        let file = home.join(Leash::FILE);
+        // Without the file an agent that is left goes all the same, only later.
+        let _ = std::fs::write(&file, child.id().to_string());
+        Ok(Leash { child, file })
     }
 }
 
 impl Drop for Leash {
     fn drop(&mut self) {
-        drop(self.0.stdin.take());
-        let _ = self.0.wait();
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+        let _ = std::fs::remove_file(&self.file);
     }
 }
 

@@ -241,8 +241,17 @@ killed() { # STATE COMMAND…
     for point in 1 2 3 4 5 6 7 8 9 10; do
         back
         at=$(((calls - 1) * (point - 1) / 9 + 1))
-        trace -o /dev/null -e trace=rename -e inject=rename:signal=SIGKILL:when=$at "$@" >/root/log 2>&1
-        [ $? = 137 ] || { echo "$*: not killed at $at of $calls"; exit 1; }
+        # How often dpkg renames depends a little on the clock: where it came to its end before that call, an
+        # earlier one it is.
+        trace -o /root/these -e trace=rename -e inject=rename:signal=SIGKILL:when=$at "$@" >/root/log 2>&1
+        if [ $? != 137 ]; then
+            at=$(grep -c '^rename' /root/these)
+            [ "$at" -gt $((calls - 5)) ] || { echo "$*: $at calls of $calls"; exit 1; }
+            at=$((at - 5))
+            back
+            trace -o /dev/null -e trace=rename -e inject=rename:signal=SIGKILL:when=$at "$@" >/root/log 2>&1
+            [ $? = 137 ] || { echo "$*: not killed at $at of $calls"; exit 1; }
+        fi
         # What was unpacked half or is half removed can not be configured; everything else is now.
         dpkg --configure -a >>/root/log 2>&1
         "$@" >>/root/log 2>&1 || { echo "$*, killed at $at of $calls, fails the second time:"; cat /root/log; exit 1; }

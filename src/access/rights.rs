@@ -46,32 +46,25 @@ pub enum What {
 impl View {
     /// All rights: on the machines of the tree, and by roles that none of them has. Sorted.
     pub fn rights(&self, prefix: &Prefix) -> BTreeSet<Right> {
-        let host = format!("{prefix}-host-");
-        let (hosts, roles): (Vec<_>, Vec<_>) = self.packages.keys().partition(|name| name.as_str().starts_with(&host));
-        let mut rights = BTreeSet::new();
-        let mut used: BTreeSet<&PackageName> = BTreeSet::new();
-        for place in hosts {
-            for part in &self.packages[place] {
-                let release = part.releases.first();
-                let closure = self.closure(place, release);
-                self.place(place, &closure, release, &mut rights);
-                used.extend(closure);
-            }
-        }
-        for place in roles.into_iter().filter(|role| !used.contains(*role)) {
-            let closure = self.closure(place, None);
-            self.place(place, &closure, None, &mut rights);
-        }
-        rights
+        self.places(prefix).into_iter().flat_map(|(place, grants)| self.rights_by(place, &grants)).collect()
     }
 
     /// The rights by one package: a machine's, or a role's with what it includes, whoever has it.
     pub fn rights_at(&self, place: &PackageName) -> BTreeSet<Right> {
+        self.rights_by(place, &self.grants_by_release(place))
+    }
+
+    fn rights_by(&self, place: &PackageName, grants: &[Granting<'_>]) -> BTreeSet<Right> {
         let mut rights = BTreeSet::new();
-        for part in self.packages.get(place).into_iter().flatten() {
-            let release = part.releases.first();
-            self.place(place, &self.closure(place, release), release, &mut rights);
-        }
+        self.walk(grants, |user, what, group, grant| {
+            rights.insert(Right {
+                user: user.clone(),
+                place: place.clone(),
+                what: what.owned(),
+                group: group.clone(),
+                grant: grant.clone(),
+            });
+        });
         rights
     }
 
@@ -90,45 +83,6 @@ impl View {
             }
         }
         seen
-    }
-
-    fn place(
-        &self,
-        place: &PackageName,
-        closure: &BTreeSet<&PackageName>,
-        release: Option<&Codename>,
-        rights: &mut BTreeSet<Right>,
-    ) {
-        let mut accounts: BTreeSet<&UserName> = BTreeSet::new();
-        let members = |group: &GroupName| self.members.get(group).into_iter().flat_map(|m| m.users.keys());
-        let grants =
-            || closure.iter().flat_map(|name| self.parts(name, release).map(move |part| (*name, &part.grants)));
-        let right = |user: &UserName, what: What, group: &GroupName, grant: &PackageName| Right {
-            user: user.clone(),
-            place: place.clone(),
-            what,
-            group: group.clone(),
-            grant: grant.clone(),
-        };
-        for (package, grants) in grants() {
-            for group in &grants.login {
-                for user in members(group) {
-                    accounts.insert(user);
-                    rights.insert(right(user, What::Login, group, package));
-                }
-            }
-        }
-        for (package, grants) in grants() {
-            for (group, lines) in &grants.sudo {
-                // Without an account there, a membership gives nothing.
-                for user in members(group).filter(|user| accounts.contains(user)) {
-                    for line in lines {
-                        let rule = line.split_once(' ').map_or(line.as_str(), |(_, rule)| rule);
-                        rights.insert(right(user, What::Sudo(rule.to_owned()), group, package));
-                    }
-                }
-            }
-        }
     }
 }
 
@@ -212,7 +166,7 @@ pub fn place_name(package: &PackageName) -> String {
     }
 }
 
-/// The parts of a machine's packages that grant something, by package.
+/// The parts of a machine's packages that grant something on one release, with their packages.
 type Granting<'v> = Vec<(&'v PackageName, &'v Part)>;
 
 /// What somebody may do, and by which groups.
@@ -228,51 +182,82 @@ enum Kind<'v> {
     Sudo(&'v str),
 }
 
+impl Kind<'_> {
+    fn owned(self) -> What {
+        match self {
+            Kind::Login => What::Login,
+            Kind::Sudo(rule) => What::Sudo(rule.to_owned()),
+        }
+    }
+}
+
 impl View {
     /// Where somebody may have rights, and what grants them there: the machines of the tree, and roles that none of
     /// them has.
-    fn places<'v>(&'v self, prefix: &Prefix) -> BTreeMap<&'v PackageName, Granting<'v>> {
+    fn places<'v>(&'v self, prefix: &Prefix) -> BTreeMap<&'v PackageName, Vec<Granting<'v>>> {
         let host = format!("{prefix}-host-");
         let (hosts, roles): (Vec<_>, Vec<_>) = self.packages.keys().partition(|name| name.as_str().starts_with(&host));
-        let granting = |closure: BTreeSet<&'v PackageName>, release: Option<&'v Codename>| -> Granting<'v> {
-            let parts = closure.into_iter().flat_map(|name| self.parts(name, release).map(move |part| (name, part)));
-            parts.filter(|(_, part)| !part.grants.login.is_empty() || !part.grants.sudo.is_empty()).collect()
-        };
-        let mut places: BTreeMap<_, Granting<'_>> = BTreeMap::new();
         let mut used: BTreeSet<&PackageName> = BTreeSet::new();
-        for place in hosts {
-            for part in &self.packages[place] {
-                let release = part.releases.first();
-                let closure = self.closure(place, release);
-                used.extend(&closure);
-                places.entry(place).or_default().extend(granting(closure, release));
+        for place in &hosts {
+            for part in &self.packages[*place] {
+                used.extend(self.closure(place, part.releases.first()));
             }
         }
+        let mut places: BTreeMap<_, _> =
+            hosts.into_iter().map(|place| (place, self.grants_by_release(place))).collect();
         for place in roles.into_iter().filter(|role| !used.contains(*role)) {
-            places.insert(place, granting(self.closure(place, None), None));
+            places.insert(place, vec![self.granting(place, None)]);
         }
         places
     }
 
-    fn had<'v>(&'v self, parts: &Granting<'v>) -> Had<'v> {
-        let mut had = Had::new();
-        let mut accounts: BTreeSet<&UserName> = BTreeSet::new();
+    fn grants_by_release<'v>(&'v self, place: &PackageName) -> Vec<Granting<'v>> {
+        let Some((place, parts)) = self.packages.get_key_value(place) else { return Vec::new() };
+        parts.iter().map(|part| self.granting(place, part.releases.first())).collect()
+    }
+
+    fn granting<'v>(&'v self, place: &'v PackageName, release: Option<&'v Codename>) -> Granting<'v> {
+        let closure = self.closure(place, release).into_iter();
+        let parts = closure.flat_map(|name| self.parts(name, release).map(move |part| (name, part)));
+        parts.filter(|(_, part)| !part.grants.login.is_empty() || !part.grants.sudo.is_empty()).collect()
+    }
+
+    /// Everything that somebody may do where these packages are: who, what, and by which group and package.
+    fn walk<'v>(
+        &'v self,
+        grants: &[Granting<'v>],
+        mut each: impl FnMut(&'v UserName, Kind<'v>, &'v GroupName, &'v PackageName),
+    ) {
         let members = |group: &GroupName| self.members.get(group).into_iter().flat_map(|m| m.users.keys());
-        for group in parts.iter().flat_map(|(_, part)| &part.grants.login) {
-            for user in members(group) {
-                accounts.insert(user);
-                had.entry((user, Kind::Login)).or_default().insert(group);
+        for parts in grants {
+            let mut accounts: BTreeSet<&UserName> = BTreeSet::new();
+            for (package, part) in parts {
+                for group in &part.grants.login {
+                    for user in members(group) {
+                        accounts.insert(user);
+                        each(user, Kind::Login, group, package);
+                    }
+                }
             }
-        }
-        for (group, lines) in parts.iter().flat_map(|(_, part)| &part.grants.sudo) {
-            // Without an account there, a membership gives nothing.
-            for user in members(group).filter(|user| accounts.contains(user)) {
-                for line in lines {
-                    let rule = line.split_once(' ').map_or(line.as_str(), |(_, rule)| rule);
-                    had.entry((user, Kind::Sudo(rule))).or_default().insert(group);
+            for (package, part) in parts {
+                for (group, lines) in &part.grants.sudo {
+                    // Without an account there, a membership gives nothing.
+                    for user in members(group).filter(|user| accounts.contains(user)) {
+                        for line in lines {
+                            let rule = line.split_once(' ').map_or(line.as_str(), |(_, rule)| rule);
+                            each(user, Kind::Sudo(rule), group, package);
+                        }
+                    }
                 }
             }
         }
+    }
+
+    fn had<'v>(&'v self, grants: &[Granting<'v>]) -> Had<'v> {
+        let mut had = Had::new();
+        self.walk(grants, |user, what, group, _| {
+            had.entry((user, what)).or_default().insert(group);
+        });
         had
     }
 }
@@ -283,8 +268,9 @@ impl View {
 /// are a few hundred.
 pub fn differences(prefix: &Prefix, before: &View, after: &View) -> Vec<Difference> {
     let (old, new) = (before.places(prefix), after.places(prefix));
-    let address = |parts: Option<&Granting<'_>>| -> Vec<*const Part> {
-        parts.into_iter().flatten().map(|(_, part)| std::ptr::from_ref(*part)).collect()
+    let address = |grants: Option<&Vec<Granting<'_>>>| -> Vec<Vec<*const Part>> {
+        let parts = |parts: &Granting<'_>| parts.iter().map(|(_, part)| std::ptr::from_ref(*part)).collect();
+        grants.into_iter().flatten().map(parts).collect()
     };
     let mut alike: BTreeMap<_, Vec<&PackageName>> = BTreeMap::new();
     let mut classes = Vec::new();
@@ -311,17 +297,13 @@ pub fn differences(prefix: &Prefix, before: &View, after: &View) -> Vec<Differen
             }
         }
     }
-    let owned = |kind| match kind {
-        Kind::Login => What::Login,
-        Kind::Sudo(rule) => What::Sudo(rule.to_owned()),
-    };
     let mut out: Vec<Difference> = changed
         .into_iter()
         .map(|((user, gained, what), (places, groups))| Difference {
             user: user.clone(),
             gained,
             what: Changed::Right {
-                what: owned(what),
+                what: what.owned(),
                 more: places.len().saturating_sub(KEPT),
                 places: places.into_iter().take(KEPT).cloned().collect(),
                 groups: groups.into_iter().cloned().collect(),

@@ -10,6 +10,7 @@ mod host;
 mod keyring;
 pub mod machine_manifest;
 mod meeting;
+pub mod monitoring;
 mod role;
 pub mod runtime;
 pub mod scripts;

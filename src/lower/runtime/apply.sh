@@ -65,7 +65,8 @@ apply() {
 package_home() { # PACKAGE: $home
     case $1 in
     @PREFIX@-role-*) home=$share/roles/${1#@PREFIX@-role-} ;;
-    *) home=$share/hosts/${1#@PREFIX@-host-} ;;
+    @PREFIX@-host-*) home=$share/hosts/${1#@PREFIX@-host-} ;;
+    *) home=$share/${1#@PREFIX@-} ;;
     esac
 }
 

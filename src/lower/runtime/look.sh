@@ -4,7 +4,8 @@
 # are not there). Reads only.
 look() {
     # Fails with 1 when a pattern matches nothing, which is no error here.
-    dpkg-query -W -f '${Package} ${db:Status-Status} ${Version}\n' '@PREFIX@-role-*' '@PREFIX@-host-*' \
+    # shellcheck disable=SC2086 # names of packages
+    dpkg-query -W -f '${Package} ${db:Status-Status} ${Version}\n' '@PREFIX@-role-*' '@PREFIX@-host-*' $of_fleet \
         >"$w/dpkg" 2>"$w/error"
     [ $? -le 1 ] || die "dpkg-query failed: $(cat "$w/error")"
     [ -e "$state/applied" ] || printf 'debrole-applied 1 none\n' >"$w/nothing"
@@ -15,6 +16,10 @@ look() {
     set +f
     set -- "$share"/roles/*/manifest "$share"/hosts/*/manifest
     set -f
+    for pkg in $of_fleet; do
+        package_home "$pkg"
+        set -- "$@" "$home/manifest"
+    done
     name=
     manifests=
     for manifest; do
@@ -26,7 +31,7 @@ look() {
     # Twice through the manifests: first to see which packages count, then to merge what those want.
     # shellcheck disable=SC2086
     awk -v dpkg="$w/dpkg" -v withdrawn="$w/withdrawn" -v applied="$applied" -v paths="$w/paths" \
-        -v hosts="$share/hosts/" -v prefix="@PREFIX@" -v name="$name" -v short="${name%%.*}" "$merge" \
+        -v hosts="$share/hosts/" -v roles="$share/roles/" -v prefix="@PREFIX@" -v name="$name" -v short="${name%%.*}" "$merge" \
         "$w/dpkg" "$w/withdrawn" "$applied" $manifests pass=2 $manifests >"$w/desired" || die "cannot read the manifests"
     find_others
 
@@ -98,7 +103,7 @@ FNR == 1 {
     dir = substr(FILENAME, 1, length(FILENAME) - length("/manifest"))
     base = dir; sub(/.*\//, "", base)
     host = index(dir, hosts) == 1
-    pkg = prefix (host ? "-host-" : "-role-") base
+    pkg = prefix (host ? "-host-" : index(dir, roles) == 1 ? "-role-" : "-") base
     if (!(pkg in state)) state[pkg] = "gone"
     rank[pkg] = host
     home[pkg] = dir

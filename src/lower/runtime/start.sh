@@ -29,6 +29,8 @@ setup_seconds=900               # a setup fragment, from first start to end,
 teardown_seconds=300            # and a teardown fragment
 lock_seconds=1200               # how long we wait for another run
 hold_days=31                    # the longest hold
+# Packages with a manifest that are neither a role nor a host; it is in $share/NAME, without the prefix.
+of_fleet='@PREFIX@-agent @PREFIX@-backup @PREFIX@-backup-config @PREFIX@-munin-config @PREFIX@-nagios-config'
 self=$0
 newline='
 '

@@ -6,6 +6,7 @@ mod accounts;
 mod apply;
 mod apt;
 mod booted;
+mod checks;
 mod failure;
 mod host;
 mod interrupted;

@@ -40,6 +40,8 @@ pub const SCRIPT: &str = concat!(
     "\n",
     include_str!("runtime/settle.sh"),
     "\n",
+    include_str!("runtime/munin.sh"),
+    "\n",
     include_str!("runtime/queue.sh"),
     "\n",
     include_str!("runtime/apply.sh"),
@@ -49,6 +51,8 @@ pub const SCRIPT: &str = concat!(
     include_str!("runtime/refresh.sh"),
     "\n",
     include_str!("runtime/access.sh"),
+    "\n",
+    include_str!("runtime/web.sh"),
     "\n",
     include_str!("runtime/main.sh"),
 );

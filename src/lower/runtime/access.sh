@@ -6,8 +6,14 @@
 
 accesses() { # OPTION…: where there are people, or were
     [ -x "$library/access" ] || return 0
-    [ -d "$share/access" ] || [ -d "$state/access" ] || return 0
-    "$library/access" "$@" </dev/null 9>&- 8>&- 7>&-
+    if [ -d "$share/access" ] || [ -d "$state/access" ]; then
+        "$library/access" "$@" </dev/null 9>&- 8>&- 7>&-
+        set -- "$?" "$@"
+    else
+        set -- 0 "$@"
+    fi
+    [ "${2-}" = --dry-run ] || [ "${2-}" = --before ] || web_logins
+    return "$1"
 }
 
 # Before files are put in place. Where the guard refuses, no rule of sudo that is there is touched either.

@@ -49,6 +49,7 @@ apply() {
     pass
     if [ -n "$setup_ran" ] && [ -s "$w/accountless" ]; then second_pass; fi
     recheck
+    settle_plugins
     settle_units
     run_queue
     settle_directories
@@ -102,6 +103,7 @@ withdraw() {
     [ ! -s "$w/actions" ] || attempt_all
     sweep_secrets
     remember_checks
+    settle_plugins
     settle_units
     settle_directories
     while read -r pkg; do

@@ -14,6 +14,7 @@ Usage: @PREFIX@-runtime apply                     make this machine what its pac
        @PREFIX@-runtime refresh [--keyring|--all] [--wait SECONDS]
                                              upgrade what this machine has of our archive, and nothing else
        @PREFIX@-runtime access [--dry-run]        make accounts, keys and groups of people what the packages say
+       @PREFIX@-runtime web-login [--new] [NAME]  your login for the web pages of this monitoring server
        @PREFIX@-runtime secrets                   decrypt the secrets of services, as when the machine starts
 END
     exit 2
@@ -48,6 +49,7 @@ owner) owner "$@" ;;
 status) status ;;
 refresh) refresh "$@" ;;
 access) access "$@" ;;
+web-login) web_login "$@" ;;
 secrets) [ $# -eq 0 ] || usage; decrypt_at_boot ;;
 view-secrets) view_secrets && run_validators ;; # by ourselves, in a mount namespace
 view) view ;; # by ourselves, in a mount namespace

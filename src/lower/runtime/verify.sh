@@ -49,6 +49,7 @@ verify() {
         done <"$state/units" >>"$w/drift"
     fi
     verify_secrets >>"$w/drift"
+    verify_plugins >>"$w/drift"
     awk -v holds="$w/holds" '
         FILENAME == holds { hold[$1] = 1; next }
         { for (h in hold) if (h == "all" || $2 == h || index($2, h "/") == 1) { print "held: " $0; next }; found = 1; print }

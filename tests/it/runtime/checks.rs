@@ -27,9 +27,11 @@ impl Checked {
     /// Runs it as nobody, after some commands of root's.
     #[track_caller]
     fn is(&self, before: &str, check: &str, status: &str, text: &str) {
-        let command = format!("{before}\nexec setpriv --reuid=nobody --regid=nogroup --clear-groups /usr/lib/pg/check {check}");
+        let command =
+            format!("{before}\nexec setpriv --reuid=nobody --regid=nogroup --clear-groups /usr/lib/pg/check {check}");
         let outcome = self.host.run(&command);
-        let number = ["OK", "WARNING", "CRITICAL", "UNKNOWN"].iter().position(|word| *word == status).expect("a status");
+        let number =
+            ["OK", "WARNING", "CRITICAL", "UNKNOWN"].iter().position(|word| *word == status).expect("a status");
         let name = check.split(' ').next().unwrap_or_default().to_uppercase();
         assert!(
             outcome.status == number as i32
@@ -69,12 +71,10 @@ fn what_the_kernel_knows_is_judged_by_thresholds() {
     }
     // A file system of its own, full but for its inodes, and the other way round.
     let disk = "truncate -s 8M /root/disk; mke2fs -q -F -N 64 /root/disk; mkdir -p '/mnt/a disk'; mount -o loop /root/disk '/mnt/a disk'";
-    if c.host.run(disk).succeeded() {
-        let fill = "head -c 20M /dev/zero 2>/dev/null >'/mnt/a disk/x' 2>/dev/null";
-        c.is(&format!("{disk}; {fill}"), "disk 1 0.5", "CRITICAL", "0% space free on /mnt/a disk");
-        let inodes = "for i in $(seq 100); do : >\"/mnt/a disk/$i\"; done 2>/dev/null";
-        c.is(&format!("{disk}; {inodes}"), "disk 1 0.5", "CRITICAL", "0% inodes free on /mnt/a disk");
-    }
+    let fill = "head -c 20M /dev/zero 2>/dev/null >'/mnt/a disk/x' 2>/dev/null";
+    c.is(&format!("{disk}; {fill}"), "disk 1 0.5", "CRITICAL", "0% space free on /mnt/a disk");
+    let inodes = "for i in $(seq 100); do : >\"/mnt/a disk/$i\"; done 2>/dev/null";
+    c.is(&format!("{disk}; {inodes}"), "disk 1 0.5", "CRITICAL", "0% inodes free on /mnt/a disk");
     c.is("", "disk 5 10", "UNKNOWN", "the thresholds 5 and 10 are the wrong way round");
     c.is("", "load 4 2", "UNKNOWN", "the thresholds 4 and 2 are the wrong way round");
     c.is("", "load 4 many", "UNKNOWN", "\"many\" is no threshold");
@@ -102,7 +102,9 @@ fn a_newer_kernel_than_the_running_one_waits_for_a_restart() {
     let newer = debian_package(&c.host, &image, "6.1.200-1", &[("/usr/share/doc/image", "x")], &[]);
     c.host.dpkg("-i", &[&newer]);
     let version = |text: &str| {
-        format!("echo 'Linux version 6.1.0-50-amd64 (x) #1 SMP Debian {text} (2026-01-01)' >/root/version; mount --bind /root/version /proc/version")
+        format!(
+            "echo 'Linux version 6.1.0-50-amd64 (x) #1 SMP Debian {text} (2026-01-01)' >/root/version; mount --bind /root/version /proc/version"
+        )
     };
     c.is(&version("6.1.200-1"), "kernel 0 0", "OK", "is the newest");
     c.is(&version("6.1.199-1"), "kernel 0 0", "CRITICAL", "(6.1.200-1) has waited");
@@ -174,7 +176,10 @@ fn what_root_wrote_is_judged_by_its_age_too() {
 
     c.host.tree.write("/var/lib/pg/drift", "debrole-drift 1\ntime x\nfound changed: /etc/a (pg-role-web)\n");
     c.is("", "drift", "OK", "verified 0 min ago");
-    c.host.tree.write("/var/lib/pg/drift", "debrole-drift 1\ntime x\nleft held: changed: /etc/b (x)\nleft changed: /etc/a (pg-role-web)\n");
+    c.host.tree.write(
+        "/var/lib/pg/drift",
+        "debrole-drift 1\ntime x\nleft held: changed: /etc/b (x)\nleft changed: /etc/a (pg-role-web)\n",
+    );
     c.is("", "drift", "WARNING", "1 difference: changed: /etc/a (pg-role-web)");
     c.host.tree.write("/var/lib/pg/marks/hold", "hold: all until tomorrow\n");
     c.is("", "drift", "WARNING", "1 difference");
@@ -193,7 +198,10 @@ fn failed_units_and_a_clock_that_nobody_sets() {
     let c = Checked::new();
     c.host.program("systemctl", "exit 0");
     c.is("", "units", "OK", "0 failed");
-    c.host.program("systemctl", "echo 'nginx.service loaded failed failed A web server'; echo 'b.service loaded failed failed B'");
+    c.host.program(
+        "systemctl",
+        "echo 'nginx.service loaded failed failed A web server'; echo 'b.service loaded failed failed B'",
+    );
     c.is("", "units", "CRITICAL", "2 failed: nginx.service, b.service");
     c.is("", "units 2 3", "WARNING", "2 failed");
     c.is("", "units 3 3", "OK", "2 failed");
@@ -218,9 +226,15 @@ fn failed_units_and_a_clock_that_nobody_sets() {
     timedatectl("no", "");
     c.is(&up(5000), "clock", "CRITICAL", "not synchronised");
     c.is(&up(60), "clock", "OK", "not synchronised yet");
-    c.host.program("chronyc", "echo 'System time     : 3.000012 seconds slow of NTP time'; echo 'Leap status     : Normal'");
+    c.host.program(
+        "chronyc",
+        "echo 'System time     : 3.000012 seconds slow of NTP time'; echo 'Leap status     : Normal'",
+    );
     c.is("", "clock", "CRITICAL", "off by 3.000012 s");
-    c.host.program("chronyc", "echo 'System time     : 0.0 seconds slow of NTP time'; echo 'Leap status     : Not synchronised'");
+    c.host.program(
+        "chronyc",
+        "echo 'System time     : 0.0 seconds slow of NTP time'; echo 'Leap status     : Not synchronised'",
+    );
     c.is(&up(5000), "clock", "CRITICAL", "not synchronised (chrony)");
     c.host.program("systemd-detect-virt", "exit 0");
     c.is(&up(5000), "clock", "OK", "a container");

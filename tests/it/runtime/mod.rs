@@ -10,6 +10,7 @@ mod checks;
 mod failure;
 mod host;
 mod interrupted;
+mod monitoring;
 mod others;
 mod real;
 mod removal;
@@ -206,6 +207,17 @@ fn role(name: &str, version: &str) -> Package {
 
 fn host_package(fqdn: &str, version: &str) -> Package {
     Package::new("host", &format!("/usr/share/pg/hosts/{fqdn}"), fqdn, version)
+}
+
+/// A package that is neither a role's nor a host's.
+fn fleet_package(name: &str, version: &str) -> Package {
+    let package = Package::new("x", &format!("/usr/share/pg/{name}"), name, version);
+    let name = format!("pg-{name}");
+    Package {
+        lines: vec![package.lines[0].clone(), package.lines[1].clone(), format!("package {name}")],
+        name,
+        ..package
+    }
 }
 
 impl Package {

@@ -2,6 +2,7 @@
 
 use super::{MANUAL, SCRIPT, prefix, prefixed, text};
 use crate::machine::{Need, skip};
+use debrole::lower::monitoring;
 use debrole::lower::runtime::ACCESS;
 use debrole::plan::ControlMember;
 use std::io::Write;
@@ -31,7 +32,7 @@ fn shells_and_shellcheck_have_nothing_to_say() {
     }
     let mut texts = text::scripts(&prefix());
     texts.remove(&ControlMember::Triggers);
-    for text in texts.into_values().chain([prefixed(SCRIPT)]) {
+    for text in texts.into_values().chain([SCRIPT, monitoring::CHECK, monitoring::AGENT].map(prefixed)) {
         assert_eq!(judged("dash", &["-n"], &text), (true, String::new()));
         assert_eq!(judged("shellcheck", &["--shell=dash", "-"], &text), (true, String::new()));
     }
@@ -45,7 +46,19 @@ fn the_manual_page_is_well_formed_and_names_every_command() {
     }
     let text = prefixed(MANUAL);
     assert_eq!(judged("groff", &["-man", "-Tutf8", "-ww", "-z"], &text), (true, String::new()));
-    for verb in ["apply", "withdraw", "verify", "hold", "release", "owner", "status", "refresh", "access", "secrets"] {
+    for verb in [
+        "apply",
+        "withdraw",
+        "verify",
+        "hold",
+        "release",
+        "owner",
+        "status",
+        "refresh",
+        "access",
+        "web-login",
+        "secrets",
+    ] {
         assert!(text.contains(&format!(".B {verb}\n")) || text.contains(&format!(".BR {verb} ")), "{verb}");
         assert!(SCRIPT.contains(&format!("\n{verb})")), "{verb}");
     }

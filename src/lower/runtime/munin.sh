@@ -1,0 +1,79 @@
+# -------------------------------------------------------------------------------------------------------------- plugins
+#
+# Which plugins munin-node runs is said by links in $plugins. Packages bring lists of them (munin, beside the manifest):
+#   debrole-munin 1
+#   package NAME
+#   plugin LINK TARGET        TARGET: a name in /usr/share/munin/plugins, or a path
+# Two packages may want one link. $state/munin has those that we made, "LINK TARGET" a line, and no others ever go.
+plugins=/etc/munin/plugins
+
+# settle_plugins: a link for each that an active package wants, none of ours that none wants any more.
+settle_plugins() {
+    [ -d "$plugins" ] || { rm -f "$state/munin"; return 0; }
+    awk '$1 == "package" && $3 != "gone" { print $2, $3, $5 }' "$w/desired" | sort >"$w/list"
+    while read -r pkg is home; do
+        [ -f "$home/munin" ] || continue
+        # In the middle of being configured, or not to be changed: what we made for it stays.
+        how=want
+        if [ "$is" != active ] || is_aside "$pkg"; then how=keep; fi
+        awk -v how="$how" -v pkg="$pkg" '
+            NR == 1 && $0 != "debrole-munin 1" { exit }
+            $1 == "plugin" { t = $3; if (t !~ /^\//) t = "/usr/share/munin/plugins/" t; print how, $2, t, pkg }' "$home/munin"
+    done <"$w/list" >"$w/plugins" || die "cannot write to $w"
+    [ -s "$w/plugins" ] || [ -s "$state/munin" ] || return 0
+    : >"$w/munin" || die "cannot write to $w"
+    touched=
+    while read -r how link target pkg; do
+        if grep -q "^$link " "$w/munin"; then continue; fi # another package wants it, too
+        there=$(readlink "$plugins/$link")
+        ours=$(sed -n "s/^$link //p" "$state/munin" 2>/dev/null)
+        if [ "$how" = keep ]; then
+            [ -z "$ours" ] || printf '%s %s\n' "$link" "$ours" >>"$w/munin"
+            continue
+        fi
+        if [ ! -e "$target" ]; then
+            mark "$pkg" "munin: there is no plugin $target"
+        elif [ "$there" = "$target" ]; then
+            # The installation of munin-node may have made it; then it is not ours, and stays.
+            [ -z "$ours" ] || printf '%s %s\n' "$link" "$target" >>"$w/munin"
+        elif exists "$plugins/$link" && { [ -z "$ours" ] || [ ! -L "$plugins/$link" ]; }; then
+            mark "$pkg" "munin: $plugins/$link is somebody else's: remove it, then: @PREFIX@-runtime apply"
+        else
+            beside "$plugins/$link" 0
+            rm -f "$new"
+            if ln -s "$target" "$new" && mv -fT "$new" "$plugins/$link"; then
+                printf '%s %s\n' "$link" "$target" >>"$w/munin"
+                touched=yes
+            else
+                mark "$pkg" "munin: $plugins/$link can't be made"
+            fi
+        fi
+    done <"$w/plugins"
+    if [ -s "$state/munin" ]; then
+        while read -r link target; do
+            if grep -q "^$link " "$w/munin"; then continue; fi
+            if [ "$(readlink "$plugins/$link")" = "$target" ]; then
+                rm -f "$plugins/$link"
+                touched=yes
+            fi
+        done <"$state/munin"
+    fi
+    if [ ! -s "$w/munin" ]; then
+        rm -f "$state/munin"
+    elif ! cmp -s "$w/munin" "$state/munin"; then
+        write_atomically "$state/munin" <"$w/munin" || die "cannot write $state/munin"
+    fi
+    [ -z "$touched" ] || echo "restart munin-node.service" >>"$run/queue" || die "cannot write $run/queue"
+}
+
+# What of it is no longer as we left it, for verify.
+verify_plugins() {
+    [ -s "$state/munin" ] || return 0
+    while read -r link target; do
+        if ! exists "$plugins/$link"; then
+            printf 'missing: %s (munin)\n' "$plugins/$link"
+        elif [ "$(readlink "$plugins/$link")" != "$target" ]; then
+            printf 'changed: %s (munin): points to %s\n' "$plugins/$link" "$(readlink "$plugins/$link")"
+        fi
+    done <"$state/munin"
+}

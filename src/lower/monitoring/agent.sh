@@ -51,7 +51,9 @@ make_pair() { # NAME USAGE: $nrpe/NAME.key and $nrpe/NAME.pem
     of=${3%/manifest}
     of=${of##*/}
     [ "$of" != '*' ] || of=$(uname -n)
-    # A common name is 64 characters at most.
+    serial=$(od -An -N8 -tx1 /dev/urandom | tr -d ' \n' | sed 's/^./1/')
+    # A common name is 64 characters at most. Each certificate has a subject of its own: of two with the same one, OpenSSL
+    # looks at the first alone.
     cat >"$nrpe/openssl.cnf" <<CONF || return 1
 [req]
 distinguished_name = name
@@ -60,6 +62,7 @@ prompt = no
 [name]
 O = @PREFIX@ monitoring
 CN = $(printf '%.64s' "$of")
+serialNumber = $serial
 [extensions]
 basicConstraints = critical, CA:FALSE
 keyUsage = critical, digitalSignature
@@ -67,7 +70,7 @@ extendedKeyUsage = critical, $2
 CONF
     rm -f "$nrpe/$1.key.new" "$nrpe/$1.pem.new"
     (umask 077 && openssl req -x509 -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -sha256 -days "$valid" \
-        -set_serial "0x$(od -An -N8 -tx1 /dev/urandom | tr -d ' \n' | sed 's/^./1/')" \
+        -set_serial "0x$serial" \
         -config "$nrpe/openssl.cnf" -keyout "$nrpe/$1.key.new" -out "$nrpe/$1.pem.new" 2>"$nrpe/error") || {
         warn "openssl makes no certificate: $(tail -n 1 "$nrpe/error")"
         return 1

@@ -12,6 +12,8 @@ const OTHERS: &[&str] = &[
     "cron",
     "varnish",
     "debconf-utils postfix",
+    // What every watched machine gets, and what asks it.
+    "dbus monitoring-plugins-basic munin-node nagios-nrpe-plugin nagios-nrpe-server openssh-client openssh-server openssl",
     "at cron libpam-systemd openssh-client openssh-server sudo",
 ];
 

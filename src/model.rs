@@ -209,6 +209,8 @@ pub struct Content {
     pub accounts: Vec<Account>,
     pub secrets: Vec<Secret>,
     pub access: Access,
+    pub backups: Vec<Backup>,
+    pub backup_server: Option<BackupServer>,
     /// A POSIX sh fragment, run by `apply` after files and before services, when it changed or never succeeded.
     pub setup: Option<Spanned<String>>,
     /// A POSIX sh fragment, run when the package is removed, before its files go.
@@ -345,6 +347,52 @@ pub struct Account {
     pub shell: MachinePath,
     /// Other groups that it is in.
     pub groups: Vec<AccountName>,
+}
+
+/// `[[backup]]`: what is backed up together.
+#[derive(Debug, Clone)]
+pub struct Backup {
+    /// Lower case letters, digits and inner hyphens.
+    pub name: Spanned<String>,
+    pub paths: Vec<Spanned<MachinePath>>,
+    /// Patterns of restic, a line each.
+    pub exclude: Vec<Spanned<String>>,
+    pub dumps: Vec<Dump>,
+    pub before: Option<Spanned<String>>,
+    pub after: Option<Spanned<String>>,
+    /// systemd's OnCalendar=.
+    pub schedule: String,
+    pub keep: Keep,
+    /// Seconds; the first is less than the second.
+    pub warn_after: u64,
+    pub critical_after: u64,
+    /// Bytes.
+    pub at_least: Option<u64>,
+}
+
+/// For how many seconds, counted back from the newest backup, the server keeps which of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    pub all: u64,
+    pub daily: u64,
+    pub weekly: u64,
+    pub monthly: u64,
+}
+
+/// `[[backup.dump]]`: a file that a command writes.
+#[derive(Debug, Clone)]
+pub struct Dump {
+    pub file: Spanned<String>,
+    pub command: Spanned<String>,
+    pub user: AccountName,
+}
+
+/// `[backup_server]`.
+#[derive(Debug, Clone)]
+pub struct BackupServer {
+    pub directory: Spanned<MachinePath>,
+    /// For how many seconds the backups of who has left are kept.
+    pub keep_left: u64,
 }
 
 /// `[access]`: who may be on the machine, and do what there.

@@ -387,6 +387,14 @@ impl Prefix {
     pub fn known_hosts_package(&self) -> PackageName {
         PackageName(format!("{self}-known-hosts").into())
     }
+    /// `<prefix>-backup`: what a machine with backup jobs needs.
+    pub fn backup_package(&self) -> PackageName {
+        PackageName(format!("{self}-backup").into())
+    }
+    /// `<prefix>-backup-config`: what a backup server needs.
+    pub fn backup_config_package(&self) -> PackageName {
+        PackageName(format!("{self}-backup-config").into())
+    }
     /// `<prefix>-host`: the virtual package that every host package provides and conflicts with, so that a machine
     /// has one of them at most.
     pub fn any_host(&self) -> PackageName {

@@ -44,6 +44,8 @@ pub enum PackageKind {
     Access,
     /// The machines' SSH host keys.
     KnownHosts,
+    /// Backups: what the machines need that are backed up, or those that keep the backups.
+    Backup,
     /// The site's own, from packages/.
     Site,
     /// Empty: what was published under this name has left the tree.

@@ -35,15 +35,15 @@ Match Group {prefix}-people
     )
 }
 
-fn path(text: &str) -> MachinePath {
+pub(super) fn path(text: &str) -> MachinePath {
     MachinePath::parse(text).expect("a prefix and a group's name make valid paths")
 }
 
-fn package(name: &str) -> PackageName {
+pub(super) fn package(name: &str) -> PackageName {
     PackageName::parse(name).expect("a package of Debian")
 }
 
-fn file(text: String) -> Entry {
+pub(super) fn file(text: String) -> Entry {
     Entry::File { mode: 0o644, bytes: text.into_bytes().into() }
 }
 
@@ -59,7 +59,7 @@ pub fn lower(model: &Model) -> Vec<PackagePlan> {
     plans
 }
 
-fn plan(model: &Model, name: PackageName, kind: PackageKind, span: Option<Span>, deb: DebContent) -> PackagePlan {
+pub(super) fn plan(model: &Model, name: PackageName, kind: PackageKind, span: Option<Span>, deb: DebContent) -> PackagePlan {
     let mut variants = Variants::default();
     for release in &model.fleet.releases {
         let claims = deb.entries.keys().map(|path| Claim {
@@ -74,7 +74,7 @@ fn plan(model: &Model, name: PackageName, kind: PackageKind, span: Option<Span>,
     variants.into_plan(name, kind, span)
 }
 
-fn content(
+pub(super) fn content(
     model: &Model,
     summary: String,
     description: String,

@@ -1,6 +1,7 @@
 //! What a role or a host puts on a machine, as payload, manifest records, units in place and scripts. One way for
 //! both: they differ only in names and in who wins.
 
+use super::backup;
 use super::machine_manifest::{FileKind, FileRecord, MachineManifest, OwnUnit, Ownership, UnitState};
 use super::scripts;
 use super::secret::{self, Out, Outs, Piece};
@@ -115,15 +116,7 @@ impl<'o> Assembly<'o> {
         for directory in &content.directories {
             let ownership =
                 Ownership { mode: directory.mode, owner: directory.owner.clone(), group: directory.group.clone() };
-            self.claim(
-                &directory.path,
-                ClaimKind::Directory {
-                    mode: ownership.mode,
-                    owner: ownership.owner.clone(),
-                    group: ownership.group.clone(),
-                },
-            );
-            self.manifest.directories.insert(directory.path.value.clone(), ownership);
+            self.directory(&directory.path, ownership);
             if directory.exclusive {
                 self.manifest.exclusive.insert(directory.path.value.clone());
             }
@@ -155,6 +148,7 @@ impl<'o> Assembly<'o> {
         self.services(content);
         self.settings(content);
         self.accounts(content);
+        self.backups(content);
         self.access(&content.access);
         self.keep_diverted_conffiles(content);
         self.answers = content.debconf.clone();
@@ -169,6 +163,49 @@ impl<'o> Assembly<'o> {
         if let Some(teardown) = &content.teardown {
             self.fragment("/teardown", &teardown.value);
         }
+    }
+
+    /// A directory that the runtime makes.
+    fn directory(&mut self, path: &Spanned<MachinePath>, ownership: Ownership) {
+        let kind = ClaimKind::Directory {
+            mode: ownership.mode,
+            owner: ownership.owner.clone(),
+            group: ownership.group.clone(),
+        };
+        self.claim(path, kind);
+        self.manifest.directories.insert(path.value.clone(), ownership);
+    }
+
+    /// Backup jobs: what each is, for the program that runs it, and a timer.
+    fn backups(&mut self, content: &Content) {
+        for backup in &content.backups {
+            for (name, mode, text) in backup::job_files(backup) {
+                let path = self.inside(&format!("/backup/{name}"));
+                self.entries.insert(path, Entry::File { mode, bytes: text.into_bytes().into() });
+            }
+            let owner = match self.owner.rank {
+                Rank::Role => Some(self.owner.directory().to_owned()),
+                Rank::Host => None,
+            };
+            let job = backup::job_name(owner.as_deref(), backup);
+            let unit = backup::timer(self.owner.prefix, &job, backup);
+            if let FileText::Plain(bytes) = &unit.text {
+                self.unit(&unit, true, bytes);
+            }
+            self.relate(RelationField::Depends, Relation::on(self.owner.prefix.backup_package()));
+        }
+        let Some(server) = &content.backup_server else { return };
+        let text = backup::server_record(server).into_bytes().into();
+        self.entries.insert(self.inside("/backup-server"), Entry::File { mode: 0o644, bytes: text });
+        let account = backup::account(self.owner.prefix);
+        let ownership = Ownership { mode: 0o700, owner: account.clone(), group: account };
+        self.directory(&server.directory, ownership);
+        for unit in backup::server_units(self.owner.prefix, server) {
+            if let FileText::Plain(bytes) = &unit.text {
+                self.unit(&unit, unit.enable, bytes);
+            }
+        }
+        self.relate(RelationField::Depends, Relation::on(self.owner.prefix.backup_config_package()));
     }
 
     /// A managed file with its text, and what follows from a change of it.
@@ -436,13 +473,15 @@ impl<'o> Assembly<'o> {
 
     /// System accounts: sysusers.d(5) in place; the runtime has them made before it puts files there.
     fn accounts(&mut self, content: &Content) {
-        let Some(first) = content.accounts.first() else { return };
+        let keeper = content.backup_server.as_ref().map(|server| backup::keeper(self.owner.prefix, server));
+        let accounts: Vec<&Account> = content.accounts.iter().chain(&keeper).collect();
+        let Some(first) = accounts.first() else { return };
         let package = &self.owner.package;
         let Some(path) = self.generated(&format!("/usr/lib/sysusers.d/{package}.conf"), first.name.span) else {
             return;
         };
         let mut text = String::new();
-        for account in &content.accounts {
+        for account in &accounts {
             let Account { name, description, home, shell, groups } = account;
             text.push_str(&format!("u {} - \"{description}\" {home} {shell}\n", name.value));
             text.extend(groups.iter().map(|group| format!("m {} {group}\n", name.value)));

@@ -56,6 +56,14 @@ const OF_SECRETS: &[&str] = &[
     rules::secrets_elsewhere::RULE.code,
 ];
 
+/// Rules about which machine's backups go where: likewise.
+const OF_BACKUPS: &[&str] = &[
+    rules::backup_only_at_home::RULE.code,
+    rules::backup_without_host_key::RULE.code,
+    rules::backup_without_recovery::RULE.code,
+    rules::no_backup_server::RULE.code,
+];
+
 /// What lowering finds, but for the echo of `known`: what reading and resolving found.
 pub fn lower_in_part(model: &Model, keyring: &Keyring, known: &[Diagnostic], sources: &Sources) -> Vec<Diagnostic> {
     let known = Known { errors: known.iter().filter(|d| d.is_error()).collect(), sources };
@@ -86,7 +94,7 @@ impl Known<'_> {
         });
         // A file that could not be read as text may have said anything.
         let unread = self.errors.iter().any(|error| error.primary.is_none() && error.path.is_some());
-        if OF_SECRETS.contains(&diagnostic.rule.code) {
+        if OF_SECRETS.contains(&diagnostic.rule.code) || OF_BACKUPS.contains(&diagnostic.rule.code) {
             return true;
         }
         if told || among(self.files(GARBLED), &places) {

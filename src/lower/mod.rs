@@ -2,6 +2,7 @@
 //! same plans, on any number of threads.
 
 pub mod access;
+pub mod backup;
 pub mod claims;
 mod content;
 pub mod description;
@@ -48,6 +49,7 @@ pub fn lower(model: &Model, keyring: &Keyring) -> (Vec<PackagePlan>, Vec<Diagnos
     let lowered: Vec<_> = roles.par_iter().map(|role| role::lower(model, &engine, role)).collect();
     let mut plans = vec![(runtime::lower(model), Party::Every), (keyring::lower(model, keyring), Party::Every)];
     plans.extend(access::lower(model).into_iter().map(|plan| (plan, Party::Every)));
+    plans.extend(backup::lower(model).into_iter().map(|plan| (plan, Party::Every)));
     diagnostics.extend(keyring::check(model));
     let mut lowered_roles = BTreeMap::new();
     for (role, lowered) in roles.iter().zip(lowered) {
@@ -74,6 +76,7 @@ pub fn lower(model: &Model, keyring: &Keyring) -> (Vec<PackagePlan>, Vec<Diagnos
     diagnostics.extend(claims::check(&plans, &parties, &meeting));
     diagnostics.extend(settings::check(model, &meeting));
     diagnostics.extend(secret::check(model, &plans));
+    diagnostics.extend(backup::check(model));
     (plans, unique(diagnostics))
 }
 

@@ -84,6 +84,53 @@ esac
     ])
 }
 
+/// The scripts of `<prefix>-backup`: its timers are the roles' own. The password of the backups goes with a purge.
+pub fn backup_client(prefix: &Prefix) -> BTreeMap<ControlMember, String> {
+    let reload = "        if [ -d /run/systemd/system ]; then
+            systemctl --system daemon-reload >/dev/null || true
+        fi
+";
+    let script = |cases: String| format!("#!/bin/sh\nset -e\n\ncase \"$1\" in\n{cases}esac\n");
+    let purge = format!("        rm -rf /var/lib/{prefix}-backup /var/cache/{prefix}-backup\n");
+    BTreeMap::from([
+        (
+            ControlMember::Postinst,
+            script(format!("    configure|abort-upgrade|abort-deconfigure|abort-remove)\n{reload}        ;;\n")),
+        ),
+        (
+            ControlMember::Postrm,
+            script(format!("    remove)\n{reload}        ;;\n    purge)\n{purge}        ;;\n")),
+        ),
+    ])
+}
+
+const RELOAD_SSHD: &str = "        if [ -d /run/systemd/system ] && command -v sshd >/dev/null && sshd -t 2>/dev/null; then
+            deb-systemd-invoke reload ssh.service >/dev/null || true
+        fi
+";
+
+/// The scripts of `<prefix>-backup-config`: sshd reads its configuration anew where that is valid.
+pub fn backup_server(prefix: &Prefix) -> BTreeMap<ControlMember, String> {
+    let script = |cases: String| format!("#!/bin/sh\nset -e\n\ncase \"$1\" in\n{cases}esac\n");
+    let purge = format!("        rm -rf /var/lib/{prefix}-backup-server /run/{prefix}-backup-server.*\n");
+    BTreeMap::from([
+        (
+            ControlMember::Postinst,
+            script(format!("    configure|abort-upgrade|abort-deconfigure|abort-remove)\n{RELOAD_SSHD}        ;;\n")),
+        ),
+        (
+            ControlMember::Postrm,
+            script(format!("    remove|disappear)\n{RELOAD_SSHD}        ;;\n    purge)\n{purge}        ;;\n")),
+        ),
+    ])
+}
+
+/// Of an empty package in the place of either.
+pub fn backup_gone() -> BTreeMap<ControlMember, String> {
+    let script = format!("#!/bin/sh\nset -e\n\ncase \"$1\" in\n    configure)\n{RELOAD_SSHD}        ;;\nesac\n");
+    BTreeMap::from([(ControlMember::Postinst, script)])
+}
+
 fn preinst_withdrawing(runtime: &PackageName, what: &str) -> String {
     format!(
         "\

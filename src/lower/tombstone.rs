@@ -15,6 +15,7 @@ pub fn tombstone(model: &Model, name: &PackageName, was: PackageKind) -> DebCont
         PackageKind::Runtime => scripts::runtime_tombstone(name),
         // The keyring ran nothing, and neither do packages that debrole did not make.
         PackageKind::Keyring | PackageKind::KnownHosts | PackageKind::Site => BTreeMap::new(),
+        PackageKind::Backup => scripts::backup_gone(),
         PackageKind::Access if *name == fleet.prefix.people_package() => scripts::people(&fleet.prefix),
         PackageKind::Access => scripts::access(&fleet.prefix),
         PackageKind::Role | PackageKind::Host | PackageKind::Tombstone => scripts::tombstone(&fleet.prefix, name),

@@ -83,6 +83,10 @@ pub fn resolve(ast: &ast::Content, site: &mut Site<'_>, out: &mut Vec<Diagnostic
         content.secrets.extend(super::secrets::secret(secret, out));
     }
     content.access = ast.access.as_ref().map(|access| super::access::resolve(&access.0, site, out)).unwrap_or_default();
+    for backup in ast.backup.iter().flat_map(|many| &many.0) {
+        content.backups.extend(super::backup::job(backup, out));
+    }
+    content.backup_server = ast.backup_server.as_ref().and_then(|server| super::backup::server(&server.0, out));
     content.sysctl = ast.sysctl.as_ref().map(|table| command::sysctl(table, out)).unwrap_or_default();
     content.environment = ast.environment.as_ref().map(|table| command::environment(table, out)).unwrap_or_default();
     content.setup = ast.setup.as_ref().and_then(|text| script(text, "`setup`", out));
@@ -463,6 +467,7 @@ fn twice(content: &Content, out: &mut Vec<Diagnostic>) {
     check(content.cron.iter().map(|c| (c.name.as_str(), c.name.as_str(), c.name.span)), rule, "[[cron]]", out);
     check(content.accounts.iter().map(|a| (a.name.as_str(), a.name.as_str(), a.name.span)), rule, "[[account]]", out);
     check(content.secrets.iter().map(|s| (s.name.as_str(), s.name.as_str(), s.name.span)), rule, "[[secret]]", out);
+    check(content.backups.iter().map(|b| (b.name.as_str(), b.name.as_str(), b.name.span)), rule, "[[backup]]", out);
     let questions = content.debconf.iter();
     check(
         questions.map(|q| ((q.package.as_str(), q.question.as_str()), q.question.as_str(), q.question.span)),
@@ -510,6 +515,8 @@ pub fn merge(common: &Content, release: &Content) -> Content {
         accounts: replaced(&common.accounts, &release.accounts, |x| x.name.value.clone()),
         secrets: replaced(&common.secrets, &release.secrets, |x| x.name.value.clone()),
         access: super::access::merge(&common.access, &release.access),
+        backups: replaced(&common.backups, &release.backups, |x| x.name.value.clone()),
+        backup_server: release.backup_server.clone().or_else(|| common.backup_server.clone()),
         sysctl,
         environment,
         setup: release.setup.clone().or_else(|| common.setup.clone()),

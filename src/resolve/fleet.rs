@@ -473,7 +473,7 @@ fn refresh(ast: Option<&ast::Refresh>, out: &mut Vec<Diagnostic>) -> Option<Refr
 }
 
 /// A number and a unit, as seconds.
-fn duration(
+pub(super) fn duration(
     text: &Text,
     units: &[(char, u64)],
     range: RangeInclusive<u64>,

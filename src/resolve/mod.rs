@@ -3,6 +3,8 @@
 
 mod access;
 mod account;
+mod backup;
+mod calendar;
 mod command;
 mod content;
 mod fleet;

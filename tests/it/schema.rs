@@ -16,12 +16,14 @@ fn codes(diagnostics: &[Diagnostic]) -> Vec<&'static str> {
 fn tables() -> Vec<(Kind, String, &'static TableMeta)> {
     fn add(out: &mut Vec<(Kind, String, &'static TableMeta)>, kind: Kind, header: String, table: &'static TableMeta) {
         for field in table.fields.iter().chain(table.embeds.iter().flat_map(|of| of.fields)) {
-            let inside = header.trim_matches(['[', ']']);
+            let inside = header.lines().last().unwrap_or_default().trim_matches(['[', ']']);
+            // What is in a table of a list needs that table first.
+            let above = if header.contains("[[") { format!("{header}\n") } else { String::new() };
             let path = if inside.is_empty() { field.key.to_owned() } else { format!("{inside}.{}", field.key) };
             match (field.shape)() {
-                Shape::One(of) => add(out, kind, format!("[{path}]"), of),
-                Shape::Many(of) => add(out, kind, format!("[[{path}]]"), of),
-                Shape::Named(of) => add(out, kind, format!("[{path}.bookworm]"), of),
+                Shape::One(of) => add(out, kind, format!("{above}[{path}]"), of),
+                Shape::Many(of) => add(out, kind, format!("{above}[[{path}]]"), of),
+                Shape::Named(of) => add(out, kind, format!("{above}[{path}.bookworm]"), of),
                 _ => {}
             }
         }
@@ -100,7 +102,7 @@ fn the_documented_tables_make_a_role() {
         }
     }
     fs::write(dir.path().join("debrole.toml"), debrole_toml(&fleet)).unwrap();
-    assert_eq!(text.matches("[[").count(), 9, "{text}");
+    assert_eq!(text.matches("[[").count(), 11, "{text}");
     // The same unit twice would be one too many.
     fs::write(dir.path().join("roles/web.toml"), &text).unwrap();
     let (accepted, diagnostics, _) = check(dir.path());

@@ -275,14 +275,18 @@ fn backup_keeps_a_backup(release: Release) {
     let machine = fleet.boot(release, "backup1.example.org", 60);
     machine.apt("install pg-role-backup");
     machine.no_marks();
-    let restic = "runuser -u restic -- env RESTIC_PASSWORD=secret HOME=/srv/backup restic -q -r /srv/backup/machine";
-    machine.ok(&format!("echo precious >/srv/file && {restic} init && {restic} backup /srv/file && {restic} restore latest --target /srv/backup/r"));
-    assert_eq!(machine.ok("cat /srv/backup/r/srv/file; stat -c '%a %U' /srv/backup"), "precious\n750 restic\n");
-    machine.ok("systemctl start pg-backup-space.service && systemctl is-active pg-backup-space.timer");
+    assert_eq!(machine.ok("stat -c '%a %U' /srv/backup"), "700 pg-backup\n");
+    // Without the private key that the tree says is this machine's, nobody's key can be read here; that is told.
+    let restic = "setpriv --reuid=pg-backup --clear-groups env RESTIC_PASSWORD=secret restic -q --no-cache -r /srv/backup/web1.example.org/repo";
+    machine.ok(&format!("echo precious >/srv/file; {restic} init && {restic} backup --tag web_www /srv/file"));
+    machine.ok("pg-backup-server watch");
+    let said = machine.run("/usr/lib/pg/check-backup web1.example.org web_www");
+    assert!(said.status == 2 && said.stdout.starts_with("CRITICAL - this server can't decrypt the key"), "{}", said.all());
+    machine.ok("systemctl start pg-backup-space.service && systemctl is-active pg-backup-space.timer pg-backup-watch.timer");
     machine.apt("remove pg-role-backup");
     assert_eq!(
-        machine.ok("stat -c %U /srv/backup/machine"),
-        "restic\n",
+        machine.ok("stat -c %U /srv/backup/web1.example.org/repo"),
+        "pg-backup\n",
         "backups outlive the role, and so does their owner"
     );
     assert_ne!(machine.run("systemctl is-active pg-backup-space.timer").status, 0);

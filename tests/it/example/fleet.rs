@@ -8,6 +8,8 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 const DEBROLE: &str = env!("CARGO_BIN_EXE_debrole");
+/// A key in a safe.
+const READER: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMD safe";
 
 /// A fleet tree with a key of its own, and the network that its repository is served in: apt.example.org is
 /// 192.0.2.1.
@@ -43,7 +45,15 @@ impl Fleet {
             std::fs::remove_dir_all(self.tree().join(name)).expect("a folder of the example fleet");
         }
         self.remove("ledger.toml");
+        self.readers(&format!("recipients = [\"{READER}\"]"));
         self
+    }
+
+    /// Says anew who can read secrets and backups besides machines: what is in `[secrets]`.
+    pub fn readers(&self, text: &str) {
+        let debrole = std::fs::read_to_string(self.tree().join("debrole.toml")).expect("readable");
+        let (before, _) = debrole.split_once("\n[secrets]\n").expect("the table comes last");
+        self.write("debrole.toml", &format!("{before}\n[secrets]\n{text}\n"));
     }
 
     /// The example fleet, published and served.

@@ -70,8 +70,7 @@ impl Kept {
         let keys = tempfile::tempdir().expect("a temporary directory");
         let fleet = Fleet::example().without_people();
         let admin = new_key(keys.path(), "admin");
-        let debrole = std::fs::read_to_string(fleet.tree().join("debrole.toml")).expect("readable");
-        fleet.write("debrole.toml", &format!("{debrole}\n[secrets]\nrecipients = [\"{admin}\"]\n"));
+        fleet.readers(&format!("recipients = [\"{admin}\"]"));
         fleet.write("roles/app.toml", APP);
         fleet.write("roles/plain.toml", "summary = \"Plain\"\n[[file]]\npath = \"/etc/plain\"\ncontent = \"x\\n\"\n");
         for (name, role) in [("one", "app"), ("two", "plain")] {
@@ -296,8 +295,6 @@ fn administrators_are_the_members_of_groups() {
         return;
     }
     let fleet = Fleet::example();
-    let debrole = std::fs::read_to_string(fleet.tree().join("debrole.toml")).expect("readable");
-    fleet.write("debrole.toml", &format!("{debrole}\n[secrets]\ngroups = [\"sysadmins\"]\n"));
     let kept = Kept { fleet, keys: tempfile::tempdir().expect("a temporary directory") };
     let said =
         kept.ok(&["secret", "set", "key"], "-----BEGIN KEY-----\nabcdefghijklmnopqrstuvwxyz\n-----END KEY-----\n");

@@ -71,6 +71,12 @@ pub fn role_packages(tree: &Path, release: Release) -> BTreeMap<String, BTreeSet
                     packages.insert(name.to_owned());
                 }
                 packages.extend(access(tree, table).into_iter().map(str::to_owned));
+                if table.contains_key("backup") {
+                    packages.extend(["age", "openssh-client", "restic"].map(str::to_owned));
+                }
+                if table.contains_key("backup_server") {
+                    packages.extend(["age", "openssh-server", "rclone", "restic", "systemd"].map(str::to_owned));
+                }
             }
         }
         sets.insert(role.clone(), packages);

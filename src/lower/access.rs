@@ -59,7 +59,13 @@ pub fn lower(model: &Model) -> Vec<PackagePlan> {
     plans
 }
 
-pub(super) fn plan(model: &Model, name: PackageName, kind: PackageKind, span: Option<Span>, deb: DebContent) -> PackagePlan {
+pub(super) fn plan(
+    model: &Model,
+    name: PackageName,
+    kind: PackageKind,
+    span: Option<Span>,
+    deb: DebContent,
+) -> PackagePlan {
     let mut variants = Variants::default();
     for release in &model.fleet.releases {
         let claims = deb.entries.keys().map(|path| Claim {

@@ -94,7 +94,9 @@ pub fn server_record(server: &BackupServer) -> String {
 
 /// The units of a server.
 pub fn server_units(prefix: &Prefix, server: &BackupServer) -> Vec<Unit> {
-    let of = |name: &str, text, enable| unit(format!("{prefix}-backup-{name}"), set(prefix, text), enable, server.directory.span);
+    let of = |name: &str, text, enable| {
+        unit(format!("{prefix}-backup-{name}"), set(prefix, text), enable, server.directory.span)
+    };
     vec![of("watch.service", WATCH_SERVICE, false), of("watch.timer", WATCH_TIMER, true)]
 }
 
@@ -201,7 +203,8 @@ fn recipients(model: &Model) -> String {
     let servers = servers(model);
     let servers = servers.iter().filter_map(|host| Some(format!("{} {}\n", bare(machine_key(host)?), host.name.value)));
     let people = administrators(model).into_iter().map(|(who, key)| format!("{} {who}\n", bare(key)));
-    let mut text = "# To whom the key of each machine's backups is encrypted: the servers and the administrators.\n".to_owned();
+    let mut text =
+        "# To whom the key of each machine's backups is encrypted: the servers and the administrators.\n".to_owned();
     text.extend(servers.chain(people));
     text
 }
@@ -270,10 +273,7 @@ fn server(model: &Model) -> PackagePlan {
             (format!("{home}/keys"), file(keys(model))),
             (format!("{home}/recipients"), file(recipients(model))),
             (format!("{home}/sshd.conf"), file(set(prefix, SSHD))),
-            (
-                format!("/etc/ssh/sshd_config.d/10-{name}.conf"),
-                Entry::Symlink { target: format!("{home}/sshd.conf") },
-            ),
+            (format!("/etc/ssh/sshd_config.d/10-{name}.conf"), Entry::Symlink { target: format!("{home}/sshd.conf") }),
             (format!("/usr/share/man/man8/{prefix}-backup-server.8.gz"), manual(prefix, SERVER_MANUAL)),
         ],
         scripts::backup_server(prefix),
@@ -330,10 +330,13 @@ pub fn check(model: &Model) -> Vec<Diagnostic> {
                 &rules::no_backup_server::RULE,
                 format!("{} has the backup job {}, and no machine keeps backups", first.client.name.value, first.name),
             )
-            .at(first.backup.name.span, match jobs.len() {
-                1 => "this job".to_owned(),
-                count => format!("one of {count} jobs"),
-            })
+            .at(
+                first.backup.name.span,
+                match jobs.len() {
+                    1 => "this job".to_owned(),
+                    count => format!("one of {count} jobs"),
+                },
+            )
             .help("give a machine a role with [backup_server]"),
         );
         return out;
@@ -362,7 +365,10 @@ pub fn check(model: &Model) -> Vec<Diagnostic> {
             out.push(
                 Diagnostic::new(
                     &rules::backup_only_at_home::RULE,
-                    format!("{} is the only backup server: its own job {} has nowhere to go", only.name.value, job.name),
+                    format!(
+                        "{} is the only backup server: its own job {} has nowhere to go",
+                        only.name.value, job.name
+                    ),
                 )
                 .at(job.backup.name.span, "this job")
                 .also(only.name.span, "of this machine")

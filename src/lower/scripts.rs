@@ -97,14 +97,12 @@ pub fn backup_client(prefix: &Prefix) -> BTreeMap<ControlMember, String> {
             ControlMember::Postinst,
             script(format!("    configure|abort-upgrade|abort-deconfigure|abort-remove)\n{reload}        ;;\n")),
         ),
-        (
-            ControlMember::Postrm,
-            script(format!("    remove)\n{reload}        ;;\n    purge)\n{purge}        ;;\n")),
-        ),
+        (ControlMember::Postrm, script(format!("    remove)\n{reload}        ;;\n    purge)\n{purge}        ;;\n"))),
     ])
 }
 
-const RELOAD_SSHD: &str = "        if [ -d /run/systemd/system ] && command -v sshd >/dev/null && sshd -t 2>/dev/null; then
+const RELOAD_SSHD: &str =
+    "        if [ -d /run/systemd/system ] && command -v sshd >/dev/null && sshd -t 2>/dev/null; then
             deb-systemd-invoke reload ssh.service >/dev/null || true
         fi
 ";

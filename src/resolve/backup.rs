@@ -274,9 +274,12 @@ fn keep(ast: &ast::Backup, out: &mut Vec<Diagnostic>) -> Option<Keep> {
         let digits = text.value.trim_end_matches(['d', 'w', 'y']);
         if !digits.is_empty() && digits.bytes().all(|b| b == b'0') {
             out.push(
-                Diagnostic::new(&rules::retention_zero::RULE, format!("{} = \"{}\" keeps nothing", names[i], text.value))
-                    .at(text.span, "")
-                    .help(format!("write for how long, such as \"{}\"", ["7d", "30d", "12w", "1y"][i])),
+                Diagnostic::new(
+                    &rules::retention_zero::RULE,
+                    format!("{} = \"{}\" keeps nothing", names[i], text.value),
+                )
+                .at(text.span, "")
+                .help(format!("write for how long, such as \"{}\"", ["7d", "30d", "12w", "1y"][i])),
             );
             whole = false;
             continue;
@@ -343,7 +346,11 @@ fn ages(ast: &ast::Backup, pause: Option<u64>, out: &mut Vec<Diagnostic>) -> Opt
         {
             let diagnostic = Diagnostic::new(
                 &rules::backup_age_before_next::RULE,
-                format!("the next backup comes after up to {}: with {name} = \"{}\" there is an alarm while all is well", spelt(pause), text.value),
+                format!(
+                    "the next backup comes after up to {}: with {name} = \"{}\" there is an alarm while all is well",
+                    spelt(pause),
+                    text.value
+                ),
             )
             .at(text.span, "");
             let diagnostic = match &ast.schedule {

@@ -69,7 +69,9 @@ impl Calendar {
                 let (month, day) = match parts[..] {
                     ["*", month, day] => (month, day),
                     [month, day] => (month, day),
-                    [year, _, _] => return Err(fail(format!("the year {year} comes once: write \"*\" for every year"))),
+                    [year, _, _] => {
+                        return Err(fail(format!("the year {year} comes once: write \"*\" for every year")));
+                    }
                     _ => return Err(fail("a date is YEAR-MONTH-DAY or MONTH-DAY".into())),
                 };
                 set(&mut calendar.months, month, 1, "month").map_err(fail)?;
@@ -179,9 +181,10 @@ fn days_of_week(word: &str) -> Result<[bool; 7], String> {
     let mut set = [false; 7];
     let day = |name: &str| {
         let lower = name.to_ascii_lowercase();
-        WEEKDAYS.iter().position(|(short, long)| lower == *short || lower == *long).ok_or_else(|| {
-            format!("\"{}\" is neither a day of the week, nor a date, nor a time", name.escape_debug())
-        })
+        WEEKDAYS
+            .iter()
+            .position(|(short, long)| lower == *short || lower == *long)
+            .ok_or_else(|| format!("\"{}\" is neither a day of the week, nor a date, nor a time", name.escape_debug()))
     };
     for part in word.split(',') {
         let (from, to) = match part.split_once("..") {

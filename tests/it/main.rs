@@ -3,6 +3,7 @@
 mod access;
 mod architecture;
 mod archive;
+mod backup;
 mod build;
 mod deb;
 mod example;

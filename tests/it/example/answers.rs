@@ -281,8 +281,14 @@ fn backup_keeps_a_backup(release: Release) {
     machine.ok(&format!("echo precious >/srv/file; {restic} init && {restic} backup --tag web_www /srv/file"));
     machine.ok("pg-backup-server watch");
     let said = machine.run("/usr/lib/pg/check-backup web1.example.org web_www");
-    assert!(said.status == 2 && said.stdout.starts_with("CRITICAL - this server can't decrypt the key"), "{}", said.all());
-    machine.ok("systemctl start pg-backup-space.service && systemctl is-active pg-backup-space.timer pg-backup-watch.timer");
+    assert!(
+        said.status == 2 && said.stdout.starts_with("CRITICAL - this server can't decrypt the key"),
+        "{}",
+        said.all()
+    );
+    machine.ok(
+        "systemctl start pg-backup-space.service && systemctl is-active pg-backup-space.timer pg-backup-watch.timer",
+    );
     machine.apt("remove pg-role-backup");
     assert_eq!(
         machine.ok("stat -c %U /srv/backup/web1.example.org/repo"),

@@ -1,0 +1,170 @@
+//! One list of jobs: what machines run, what servers expect and let in, and what monitoring asks for.
+
+use crate::lower::{Lowered, lower};
+use debrole::lower::backup::{checks, jobs};
+use debrole::names::MachinePath;
+use debrole::plan::{Entry, PackagePlan};
+use debrole::relation::RelationField;
+
+const KEYS: [&str; 4] = [
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB",
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIC",
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMD",
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE",
+];
+
+/// web1 with the job of its role and one of its own, and a server that runs the job, too.
+fn fleet(others: &[(&str, &str)]) -> Lowered {
+    let debrole = format!("{}\n[secrets]\nrecipients = [\"{} safe\"]\n", crate::lower::DEBROLE, KEYS[3]);
+    let host = |roles: &str, key: &str, more: &str| {
+        format!("roles = {roles}\nrelease = \"bookworm\"\nssh_host_key = \"{key}\"\n{more}")
+    };
+    let web = r#"summary = "Web"
+[[backup]]
+name = "www"
+paths = ["/srv/www", "/etc/web"]
+exclude = ["/srv/www/cache", "*.tmp"]
+before = "true"
+schedule = "Mon..Fri 22:30"
+keep = "2d"
+at_least = "10M"
+
+[[backup.dump]]
+file = "all.sql"
+command = "pg_dumpall --clean"
+user = "postgres"
+"#;
+    let backup = "summary = \"Backup\"\n[backup_server]\ndirectory = \"/srv/backup\"\nkeep_left = \"90d\"\n";
+    let own = "[[backup]]\nname = \"home\"\npaths = [\"/home\"]\n";
+    let web1 = host("[\"web\"]", KEYS[0], own);
+    let server = host("[\"backup\", \"web\"]", KEYS[1], "");
+    let second = host("[\"backup\"]", KEYS[2], "");
+    let mut files = vec![
+        ("debrole.toml", debrole.as_str()),
+        ("roles/web.toml", web),
+        ("roles/backup.toml", backup),
+        ("hosts/web1.example.org.toml", &web1),
+        ("hosts/backup1.example.org.toml", &server),
+        ("hosts/backup2.example.org.toml", &second),
+    ];
+    files.retain(|(path, _)| others.iter().all(|(other, _)| other != path));
+    files.extend(others.iter().filter(|(_, text)| !text.is_empty()));
+    lower(&files)
+}
+
+fn plan<'l>(lowered: &'l Lowered, name: &str) -> &'l PackagePlan {
+    lowered.plans.iter().find(|plan| plan.name.as_str() == name).unwrap_or_else(|| panic!("no {name}"))
+}
+
+fn text(lowered: &Lowered, package: &str, path: &str) -> String {
+    let deb = &plan(lowered, package).variants[0].deb;
+    match deb.entries.get(&MachinePath::parse(path).expect("a path")) {
+        Some(Entry::File { bytes, .. }) => String::from_utf8(bytes.to_vec()).expect("text"),
+        other => panic!("{package} has {other:?} at {path}"),
+    }
+}
+
+fn depends(lowered: &Lowered, package: &str, on: &str) -> bool {
+    let deb = &plan(lowered, package).variants[0].deb;
+    let mut relations = deb.relations.get(&RelationField::Depends).into_iter().flatten();
+    relations.any(|relation| relation.0.iter().any(|one| one.name.as_str() == on))
+}
+
+#[test]
+fn a_job_is_run_expected_let_in_and_asked_for() {
+    let lowered = fleet(&[]).right();
+    assert_eq!(
+        text(&lowered, "pg-role-web", "/usr/share/pg/roles/web/backup/www"),
+        "debrole-backup-job 1\npath /srv/www\npath /etc/web\nexclude /srv/www/cache\nexclude *.tmp\n\
+         dump all.sql postgres pg_dumpall --clean\n"
+    );
+    assert_eq!(
+        text(&lowered, "pg-role-web", "/usr/share/pg/roles/web/backup/www.before"),
+        "#!/bin/sh\nset -e\n\ntrue\n"
+    );
+    let timer = text(&lowered, "pg-role-web", "/usr/lib/systemd/system/pg-backup-web_www.timer");
+    assert!(
+        timer.contains("\nOnCalendar=Mon..Fri 22:30\n") && timer.contains("\nUnit=pg-backup@web_www.service\n"),
+        "{timer}"
+    );
+    assert!(depends(&lowered, "pg-role-web", "pg-backup") && depends(&lowered, "pg-role-backup", "pg-backup-config"));
+    assert!(depends(&lowered, "pg-host-web1.example.org", "pg-backup"), "its own job's");
+    assert!(depends(&lowered, "pg-backup", "pg-known-hosts"));
+
+    // From Friday to Monday there are three days.
+    let expected = text(&lowered, "pg-backup-config", "/usr/share/pg/backup-server/expected");
+    assert_eq!(
+        expected,
+        "debrole-backup 1\n\
+         client backup1.example.org\n\
+         job backup1.example.org web_www 302400 777600 10485760 172800 2592000 7257600 31536000\n\
+         client web1.example.org\n\
+         job web1.example.org machine_home 100800 259200 0 604800 2592000 7257600 31536000\n\
+         job web1.example.org web_www 302400 777600 10485760 172800 2592000 7257600 31536000\n"
+    );
+    let keys = text(&lowered, "pg-backup-config", "/usr/share/pg/backup-server/keys");
+    let line = |fqdn: &str, key: &str| format!("restrict,command=\"/usr/lib/pg/backup-serve {fqdn}\" {key} {fqdn}\n");
+    assert_eq!(keys, line("backup1.example.org", KEYS[1]) + &line("web1.example.org", KEYS[0]));
+    assert_eq!(
+        text(&lowered, "pg-backup", "/usr/share/pg/backup/servers"),
+        "backup1.example.org\nbackup2.example.org\n"
+    );
+    let recipients = text(&lowered, "pg-backup", "/usr/share/pg/backup/recipients");
+    let readers: Vec<&str> = recipients.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(
+        readers,
+        [
+            format!("{} backup1.example.org", KEYS[1]),
+            format!("{} backup2.example.org", KEYS[2]),
+            format!("{} safe", KEYS[3])
+        ]
+    );
+    assert_eq!(
+        text(&lowered, "pg-role-backup", "/usr/share/pg/roles/backup/backup-server"),
+        "directory /srv/backup\nkeep-left 7776000\n"
+    );
+
+    let asked: Vec<String> = checks(&lowered.model)
+        .into_iter()
+        .map(|check| format!("{}: {}, {}", check.server, check.command, check.line))
+        .collect();
+    let line = |server: &str, client: &str, job: &str| {
+        format!("{server}: backup_{client}_{job}, /usr/lib/pg/check-backup {client} {job}")
+    };
+    assert_eq!(
+        asked,
+        [
+            line("backup1.example.org", "web1.example.org", "machine_home"),
+            line("backup1.example.org", "web1.example.org", "web_www"),
+            line("backup2.example.org", "backup1.example.org", "web_www"),
+            line("backup2.example.org", "web1.example.org", "machine_home"),
+            line("backup2.example.org", "web1.example.org", "web_www"),
+        ],
+        "no server is asked for its own"
+    );
+}
+
+#[test]
+fn who_leaves_the_tree_is_expected_and_let_in_no_more() {
+    let lowered = fleet(&[("hosts/web1.example.org.toml", "")]).right();
+    for path in ["expected", "keys"] {
+        let text = text(&lowered, "pg-backup-config", &format!("/usr/share/pg/backup-server/{path}"));
+        assert!(!text.contains("web1.example.org") && text.contains("backup1.example.org"), "{text}");
+    }
+    let names: Vec<String> =
+        jobs(&lowered.model).iter().map(|job| job.client.name.value.to_string() + &job.name).collect();
+    assert_eq!(names, ["backup1.example.orgweb_www"]);
+}
+
+#[test]
+fn without_jobs_and_servers_there_is_nothing() {
+    let lowered = lower(&[("roles/web.toml", "summary = \"Web\"\n")]).right();
+    assert!(lowered.plans.iter().all(|plan| !plan.name.as_str().contains("backup")));
+    assert!(checks(&lowered.model).is_empty());
+}
+
+#[test]
+fn two_roles_that_would_make_one_server_in_two_places_are_a_clash() {
+    let lowered = fleet(&[("roles/vault.toml", "summary = \"Vault\"\n[backup_server]\ndirectory = \"/srv/vault\"\n")]);
+    assert!(lowered.report().contains("pg-backup-watch.timer"), "{}", lowered.report());
+}

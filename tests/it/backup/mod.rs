@@ -1,0 +1,5 @@
+//! Backups: what is compiled for them, the plugin that tells of them, and what they do on machines.
+
+mod compiled;
+mod plugin;
+mod texts;

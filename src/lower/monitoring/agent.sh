@@ -3,8 +3,11 @@
 #
 #   keys          this machine's certificate for NRPE and, on a monitoring server, that for asking others
 #   exchange      keys, and then certificates with each monitoring server; 1 unless all have answered
+#   report ROLE/CHECK STATUS TEXT
+#                 tells the monitoring servers how a passive check went: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN. For jobs
+#                 of roles; 1 unless a server has taken it
 #   accept FQDN   on a monitoring server, run by sshd for a machine that showed its host key: takes that machine's
-#                 certificates on standard input and gives this server's on standard output
+#                 certificates on standard input and gives this server's on standard output; or takes its report
 #   status        what the checks can't find out themselves
 #
 # NRPE authenticates both sides by TLS with certificates that each machine makes itself and that are trusted one by one:
@@ -176,11 +179,12 @@ hand_out() { # NAME: what the others are to know of this machine
     if [ -e "$nrpe/$1.next.pem" ]; then cat "$nrpe/$1.next.pem"; fi
 }
 
-ask() { # FQDN ADDRESS…: $work/answer
-    of=$1
-    shift
+ask() { # WHAT FQDN ADDRESS…: $work/answer to $work/mine
+    asked=$1
+    of=$2
+    shift 2
     if is_here "$of"; then
-        runuser -u "$account" -- /bin/sh "$0" accept "$of" <"$work/mine" >"$work/answer" 2>"$work/error"
+        runuser -u "$account" -- env SSH_ORIGINAL_COMMAND="$asked" /bin/sh "$0" accept "$of" <"$work/mine" >"$work/answer" 2>"$work/error"
         return
     fi
     identities=
@@ -194,7 +198,7 @@ ask() { # FQDN ADDRESS…: $work/answer
         timeout 60 ssh -F /dev/null -T $identities -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=10 \
             -o StrictHostKeyChecking=yes -o UserKnownHostsFile=/dev/null -o GlobalKnownHostsFile=/etc/ssh/ssh_known_hosts2 \
             -o HostKeyAlias="$of" -o CheckHostIP=no -o PreferredAuthentications=publickey -o LogLevel=ERROR \
-            "$account@$address" <"$work/mine" >"$work/answer" 2>"$work/error" && return 0
+            "$account@$address" "$asked" <"$work/mine" >"$work/answer" 2>"$work/error" && return 0
     done
     return 1
 }
@@ -208,7 +212,7 @@ exchange() {
     while read -r of addresses; do
         rm -f "$work"/answer "$work/answer.1" "$work/answer.2"
         # shellcheck disable=SC2086 # addresses have no blanks
-        if ! ask "$of" $addresses; then
+        if ! ask certificates "$of" $addresses; then
             warn "$of does not exchange certificates: $(tail -n 1 "$work/error")"
             missing=yes
         elif ! certificates "$work/answer" "TLS Web Client Authentication"; then
@@ -224,7 +228,34 @@ exchange() {
     [ -z "$missing" ]
 }
 
+report() { # ROLE/CHECK STATUS TEXT
+    case $1 in
+    */*/* | *[!a-z0-9/-]* | /* | */) die "\"$1\" is no ROLE/CHECK" ;;
+    */*) ;;
+    *) die "\"$1\" is no ROLE/CHECK" ;;
+    esac
+    case $2 in [0123]) ;; *) die "the status is 0 OK, 1 WARNING, 2 CRITICAL or 3 UNKNOWN" ;; esac
+    [ "$(id -u)" = 0 ] || die "this needs root: the machine's host key tells who reports"
+    work=$(mktemp -d) || die "there is no room for temporary files"
+    trap 'rm -rf "$work"' EXIT
+    { printf '%s %s ' "$1" "$2"; printf '%.1000s' "$3" | tr '\n\t' '  ' | tr -d '\000-\037\177'; echo; } >"$work/mine"
+    taken=
+    while read -r of addresses; do
+        # shellcheck disable=SC2086 # addresses have no blanks
+        if ask report "$of" $addresses; then taken=yes; else warn "$of does not take the report: $(tail -n 1 "$work/error")"; fi
+    done <"$share/agent/monitors"
+    [ -n "$taken" ]
+}
+
 accept() { # FQDN
+    case ${SSH_ORIGINAL_COMMAND-} in
+    certificates) accept_certificates "$1" ;;
+    report) accept_report "$1" ;;
+    *) die "there is nothing else to be had here" ;;
+    esac
+}
+
+accept_certificates() { # FQDN
     work=$(mktemp -d) || die "there is no room for temporary files"
     trap 'rm -rf "$work"' EXIT
     timeout 30 head -c $((longest + 1)) >"$work/theirs" || die "nothing came"
@@ -234,6 +265,22 @@ accept() { # FQDN
         ! command -v logger >/dev/null || logger -t @PREFIX@-agent "a certificate of $1 has come" || :
     fi
     hand_out client
+}
+
+# Of the machine that showed its host key, whatever it says; Nagios itself knows which of its checks are passive.
+accept_report() { # FQDN
+    line=$(timeout 30 head -c 2000 | LC_ALL=C tr -d '\000-\011\013-\037\177' | head -n 1)
+    of=${line%% *}
+    rest=${line#* }
+    result=${rest%% *}
+    case $of in *[!a-z0-9/-]* | */*/*) die "this is no report" ;; ?*/?*) ;; *) die "this is no report" ;; esac
+    case $result in [0123]) ;; *) die "this is no report" ;; esac
+    commands=/var/lib/nagios4/rw/nagios.cmd
+    [ -p "$commands" ] || die "Nagios does not run"
+    # One write of less than PIPE_BUF is not torn. Without a reader it would wait for ever.
+    # shellcheck disable=SC2016 # that shell's own
+    timeout 20 sh -c 'printf "%s\n" "$2" >"$1"' sh "$commands" \
+        "[$(date +%s)] PROCESS_SERVICE_CHECK_RESULT;$1;${of%/*}: ${of#*/};$result;${rest#* }" || die "Nagios does not take it"
 }
 
 # ---------------------------------------------------------------------------------------------------------------- status
@@ -277,9 +324,10 @@ case $#.${1-} in
 1.keys) keys ;;
 1.exchange) exchange ;;
 1.status) status ;;
+4.report) report "$2" "$3" "$4" ;;
 2.accept) accept "$2" ;;
 *)
-    echo "usage: ${0##*/} keys|exchange|status|accept FQDN" >&2
+    echo "usage: ${0##*/} keys|exchange|status|report ROLE/CHECK STATUS TEXT|accept FQDN" >&2
     exit 2
     ;;
 esac

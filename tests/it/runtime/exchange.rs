@@ -150,6 +150,23 @@ fn certificates_are_exchanged_and_nobody_else_is_believed() {
     ));
     assert!(!asked.stdout.contains("MEMORY"), "{}", asked.all());
 
+    // A job of a role reports how it went, to what Nagios reads.
+    monitor.ok("mkdir -p /var/lib/nagios4/rw && mkfifo /var/lib/nagios4/rw/nagios.cmd && \
+                chown -R nagios:www-data /var/lib/nagios4/rw && chmod 2710 /var/lib/nagios4/rw && chmod 660 /var/lib/nagios4/rw/nagios.cmd && \
+                usermod -aG www-data pg-agents && systemd-run --quiet --unit=reader sh -c 'exec cat <>/var/lib/nagios4/rw/nagios.cmd >/root/commands'");
+    web.ok("/usr/lib/pg/agent report web/jobs 2 \"3 jobs; one 'failed'\n[1] SHUTDOWN_PROGRAM\"");
+    monitor.ok("/usr/lib/pg/agent report monitor/self 0 fine");
+    let reported =
+        monitor.wait_for("grep -m 1 self /root/commands >/dev/null && sed 's/^.[0-9]*. //' /root/commands", 10);
+    assert_eq!(
+        reported,
+        "PROCESS_SERVICE_CHECK_RESULT;web1.example.org;web: jobs;2;3 jobs; one 'failed' [1] SHUTDOWN_PROGRAM\n\
+         PROCESS_SERVICE_CHECK_RESULT;mon1.example.org;monitor: self;0;fine\n"
+    );
+    for arguments in ["web 0 x", "web/a/b 0 x", "'web/a;b' 0 x", "web/jobs 4 x", "web/jobs 0"] {
+        assert_ne!(web.run(&format!("/usr/lib/pg/agent report {arguments}")).status, 0, "{arguments}");
+    }
+
     // By its host key a machine is that machine and nothing more on the monitoring server.
     let ssh = "ssh -F /dev/null -i /etc/ssh/ssh_host_ed25519_key -o BatchMode=yes -o StrictHostKeyChecking=yes \
                -o GlobalKnownHostsFile=/etc/ssh/ssh_known_hosts2 -o UserKnownHostsFile=/dev/null -o HostKeyAlias=mon1.example.org";
@@ -157,10 +174,13 @@ fn certificates_are_exchanged_and_nobody_else_is_believed() {
     for (input, arguments) in [
         ("", "pg-agents@192.0.2.50 'cat /etc/shadow'"),
         ("", "pg-agents@192.0.2.50 /usr/lib/pg/agent accept db1.example.org"),
-        ("cat /var/lib/pg/nrpe/client.key |", "pg-agents@192.0.2.50"),
-        ("(cat /var/lib/pg/nrpe/agent.pem; echo rubbish) |", "pg-agents@192.0.2.50"),
-        ("cat /var/lib/pg/nrpe/monitors.pem |", "pg-agents@192.0.2.50"), // for asking, not for serving
-        ("head -c 1000000 /dev/zero |", "pg-agents@192.0.2.50"),
+        ("cat /var/lib/pg/nrpe/agent.key |", "pg-agents@192.0.2.50 certificates"),
+        ("(cat /var/lib/pg/nrpe/agent.pem; echo rubbish) |", "pg-agents@192.0.2.50 certificates"),
+        ("cat /var/lib/pg/nrpe/monitors.pem |", "pg-agents@192.0.2.50 certificates"), // for asking, not for serving
+        ("head -c 1000000 /dev/zero |", "pg-agents@192.0.2.50 certificates"),
+        ("cat /var/lib/pg/nrpe/agent.pem |", "pg-agents@192.0.2.50"),
+        ("printf 'web/jobs;x 0 y\\n' |", "pg-agents@192.0.2.50 report"),
+        ("printf 'web/jobs 7 y\\n' |", "pg-agents@192.0.2.50 report"),
         ("cat /var/lib/pg/nrpe/agent.pem |", "root@192.0.2.50"),
         (
             "cat /var/lib/pg/nrpe/agent.pem |",
@@ -173,6 +193,7 @@ fn certificates_are_exchanged_and_nobody_else_is_believed() {
         assert!(!outcome.stdout.contains("root:"), "{}", outcome.all());
     }
     assert_eq!(monitor.ok("sha256sum /var/lib/pg/nrpe/hosts/*"), before);
+    assert_eq!(monitor.ok("wc -l </root/commands"), "2\n");
     // A server with another host key is told nothing, and not believed.
     web.ok("sed -i 's/^mon1.example.org .*/mon1.example.org ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHaTRQ1Pl3Kmd3F7xyO+qfWbg45O5Hlg0a1K5g5pQQSQ/' /etc/ssh/ssh_known_hosts2");
     let outcome = web.run("/usr/lib/pg/agent exchange");

@@ -327,7 +327,7 @@ pub fn changes(model: &Model, plans: &[PackagePlan], host: &HostName, facts: &Fa
 
 fn variant<'p>(plans: &'p [PackagePlan], package: &PackageName, codename: &Codename) -> Option<&'p DebContent> {
     let plan = plans.iter().find(|plan| plan.name == *package)?;
-    plan.variants.iter().find(|variant| variant.releases.contains(codename)).map(|variant| &variant.deb)
+    plan.variants.iter().find(|variant| variant.releases.contains(codename)).map(|variant| &*variant.deb)
 }
 
 fn manifest(deb: &DebContent) -> Option<MachineManifest> {

@@ -56,7 +56,8 @@ pub enum PackageKind {
 pub struct Variant {
     /// The releases in whose suites it is published, oldest first.
     pub releases: Vec<Codename>,
-    pub deb: DebContent,
+    /// Shared with the build that makes it, so that it ends with whichever is done last.
+    pub deb: Arc<DebContent>,
 }
 
 /// What is in a .deb, but for its version, content hash and changelog. Always `Architecture: all`,

@@ -207,7 +207,7 @@ impl<'a> Question<'a> {
         let mut members = BTreeMap::new();
         for plan in self.plans {
             for variant in plan.variants.iter().filter(|v| v.releases.contains(&target.release)) {
-                members.insert(plan.name.as_str(), (plan, &variant.deb));
+                members.insert(plan.name.as_str(), (plan, &*variant.deb));
             }
         }
         members

@@ -15,8 +15,8 @@ use crate::relation::{Comparison, Relation, RelationField};
 use crate::repo::manifest::{LetGo, PackageRecord};
 use crate::source::Span;
 use rayon::prelude::*;
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// A package name that is to be in the set, with what is published under it.
 pub(super) struct Wanted<'a> {
@@ -32,7 +32,7 @@ pub(super) struct Wanted<'a> {
 pub(super) struct Run<'a> {
     pub kind: PackageKind,
     pub releases: Vec<Codename>,
-    pub content: Cow<'a, DebContent>,
+    pub content: Arc<DebContent>,
     pub content_hash: String,
     pub in_place: BTreeSet<String>,
     /// The published package that is still right for it.
@@ -40,7 +40,7 @@ pub(super) struct Run<'a> {
 }
 
 /// Decides the whole build. Errors are all that there are, sorted by package.
-pub fn draft(input: Input<'_>) -> Result<Draft<'_>, Vec<Diagnostic>> {
+pub fn draft(input: Input<'_>) -> Result<Draft, Vec<Diagnostic>> {
     let mut wrong = Vec::new();
     let Some(today) = Base::first_of(input.time) else {
         return Err(vec![
@@ -127,7 +127,7 @@ pub fn draft(input: Input<'_>) -> Result<Draft<'_>, Vec<Diagnostic>> {
     };
     // Later than every published changelog entry.
     let time = input.time.max(input.previous.map_or(0, |manifest| manifest.date + 1));
-    let outcomes: Vec<Result<Outcome<'_>, Vec<Diagnostic>>> = wanted
+    let outcomes: Vec<Result<Outcome, Vec<Diagnostic>>> = wanted
         .par_iter()
         .zip(&moving)
         .map(|(wanted, moving)| match bases.get(&wanted.name) {
@@ -154,7 +154,7 @@ pub fn draft(input: Input<'_>) -> Result<Draft<'_>, Vec<Diagnostic>> {
         access: Vec::new(),
         highest,
         time,
-        maintainer: &input.model.fleet.maintainer,
+        maintainer: input.model.fleet.maintainer.clone(),
         kept: Vec::new(),
         jobs: Vec::new(),
         site: Vec::new(),
@@ -213,10 +213,10 @@ fn wanted<'a>(input: &Input<'a>) -> Vec<Wanted<'a>> {
     let mut all: BTreeMap<PackageName, Wanted<'a>> = BTreeMap::new();
     for plan in input.plans {
         let published = published.remove(&plan.name).unwrap_or_default();
-        let mut contents: BTreeMap<usize, (PackageKind, Cow<'a, DebContent>)> = BTreeMap::new();
+        let mut contents: BTreeMap<usize, (PackageKind, Arc<DebContent>)> = BTreeMap::new();
         for variant in &plan.variants {
             for release in variant.releases.iter().filter_map(|release| position(model, release)) {
-                contents.insert(release, (plan.kind, Cow::Borrowed(&variant.deb)));
+                contents.insert(release, (plan.kind, Arc::clone(&variant.deb)));
             }
         }
         // A role that is no longer for a release leaves it as one that left the tree does. A host is on one release
@@ -225,7 +225,7 @@ fn wanted<'a>(input: &Input<'a>) -> Vec<Wanted<'a>> {
             let before = published.iter().flat_map(|record| &record.releases);
             for release in before.filter_map(|release| position(model, release)) {
                 contents.entry(release).or_insert_with(|| {
-                    (PackageKind::Tombstone, Cow::Owned(lower::tombstone(model, &plan.name, plan.kind)))
+                    (PackageKind::Tombstone, Arc::new(lower::tombstone(model, &plan.name, plan.kind)))
                 });
             }
         }
@@ -235,9 +235,9 @@ fn wanted<'a>(input: &Input<'a>) -> Vec<Wanted<'a>> {
     for (name, records) in published {
         let mut lives = records.iter().map(|record| record.kind);
         let was = lives.rfind(|kind| *kind != PackageKind::Tombstone).unwrap_or(PackageKind::Tombstone);
-        let content = lower::tombstone(model, name, was);
+        let content = Arc::new(lower::tombstone(model, name, was));
         let contents = (0..model.fleet.releases.len())
-            .map(|release| (release, (PackageKind::Tombstone, Cow::Owned(content.clone()))))
+            .map(|release| (release, (PackageKind::Tombstone, Arc::clone(&content))))
             .collect();
         all.insert(
             name.clone(),
@@ -315,7 +315,7 @@ fn replace(input: &Input<'_>, wanted: &mut [Wanted<'_>], site: &[site::Published
     }
     drop((ships, by_path));
     for (i, j, field, relation) in new {
-        let relations = wanted[i].runs[j].content.to_mut().relations.entry(field).or_default();
+        let relations = Arc::make_mut(&mut wanted[i].runs[j].content).relations.entry(field).or_default();
         if !relations.contains(&relation) {
             relations.push(relation);
         }
@@ -325,8 +325,9 @@ fn replace(input: &Input<'_>, wanted: &mut [Wanted<'_>], site: &[site::Published
 /// Neighbouring releases with the same content share a .deb. Releases with the same content that others lie between
 /// do not: their versions have to rise with the release, so that a machine that is upgraded to the next release gets
 /// that one's content.
-fn runs<'a>(model: &Model, contents: BTreeMap<usize, (PackageKind, Cow<'a, DebContent>)>) -> Vec<Run<'a>> {
+fn runs<'a>(model: &Model, contents: BTreeMap<usize, (PackageKind, Arc<DebContent>)>) -> Vec<Run<'a>> {
     let mut runs: Vec<Run<'a>> = Vec::new();
+    runs.reserve_exact(1);
     for (release, (kind, content)) in contents {
         let codename = model.fleet.releases[release].codename.value.clone();
         match runs.last_mut() {

@@ -27,9 +27,8 @@ use crate::relation::Relation;
 use crate::repo::manifest::{Manifest, PackageRecord};
 use crate::source::Span;
 use rayon::prelude::*;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// Everything that a build depends on.
 #[derive(Clone, Copy)]
@@ -87,7 +86,7 @@ pub struct Build {
 }
 
 /// A build that is decided, but for the bytes.
-pub struct Draft<'a> {
+pub struct Draft {
     /// A change a name, sorted by name; those that stay as they are too.
     pub changes: Vec<Change>,
     /// What people gain and lose by it, by name.
@@ -96,19 +95,19 @@ pub struct Draft<'a> {
     pub highest: BTreeMap<PackageName, String>,
     /// The time of everything that is made: the input's, but always after the last publish.
     time: i64,
-    maintainer: &'a str,
+    maintainer: String,
     /// Published records that stay right.
     kept: Vec<PackageRecord>,
-    jobs: Vec<Job<'a>>,
+    jobs: Vec<Job>,
     site: Vec<site::Published>,
 }
 
 /// A .deb to be made.
-struct Job<'a> {
+struct Job {
     name: PackageName,
     kind: PackageKind,
     span: Option<Span>,
-    content: Cow<'a, DebContent>,
+    content: Arc<DebContent>,
     copyright: String,
     releases: Vec<Codename>,
     version: String,
@@ -118,18 +117,19 @@ struct Job<'a> {
     in_place: Vec<String>,
 }
 
-impl Draft<'_> {
+impl Draft {
     /// Whether the package set stays as it is published: no package new, changed or gone, none listed for other
     /// releases.
     pub fn is_unchanged(&self) -> bool {
         !self.changes.iter().any(Change::is_change)
     }
 
-    /// Makes the new .debs and hands them to the sink. An error is the sink's own or that of a package which can't
-    /// be written.
-    pub fn write(&self, sink: &dyn Sink) -> Result<Build, Vec<Diagnostic>> {
+    /// Makes the new .debs and hands them to the sink; each one's content ends with that. An error is the sink's own or
+    /// that of a package which can't be written.
+    pub fn write(&mut self, sink: &dyn Sink) -> Result<Build, Vec<Diagnostic>> {
+        let jobs = std::mem::take(&mut self.jobs);
         let made: Vec<Result<PackageRecord, Diagnostic>> =
-            self.jobs.par_iter().map(|job| self.make(job, sink)).collect();
+            jobs.into_par_iter().map(|job| self.make(job, sink)).collect();
         let site = self.site.par_iter().map(|new| {
             let record = &new.record;
             sink.put(NewDeb { filename: &record.filename, bytes: &new.bytes, sha256: &record.sha256 })?;
@@ -156,8 +156,8 @@ impl Draft<'_> {
         Ok(Build { records, changes: self.changes.clone(), highest: self.highest.clone() })
     }
 
-    fn make(&self, job: &Job<'_>, sink: &dyn Sink) -> Result<PackageRecord, Diagnostic> {
-        let package = deb::Package { name: &job.name, maintainer: self.maintainer, content: &job.content };
+    fn make(&self, job: Job, sink: &dyn Sink) -> Result<PackageRecord, Diagnostic> {
+        let package = deb::Package { name: &job.name, maintainer: &self.maintainer, content: &job.content };
         let stamp = deb::Stamp {
             version: &job.version,
             content_hash: &job.content_hash,
@@ -170,17 +170,17 @@ impl Draft<'_> {
         let filename = pool_file(job.kind, &job.name, &job.version, "all");
         sink.put(NewDeb { filename: &filename, bytes: &made.bytes, sha256: &made.sha256 })?;
         Ok(PackageRecord {
-            name: job.name.clone(),
-            version: job.version.clone(),
+            name: job.name,
+            version: job.version,
             architecture: "all".into(),
             kind: job.kind,
-            releases: job.releases.clone(),
+            releases: job.releases,
             filename,
             size: made.bytes.len() as u64,
             sha256: made.sha256,
-            content: job.content_hash.clone(),
+            content: job.content_hash,
             control: made.control,
-            in_place: job.in_place.clone(),
+            in_place: job.in_place,
         })
     }
 }

@@ -13,17 +13,18 @@ use crate::plan::PackageKind;
 use crate::relation::Relation;
 use crate::repo::manifest::{Manifest, PackageRecord};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What becomes of one name.
-pub(super) struct Outcome<'a> {
+pub(super) struct Outcome {
     pub change: Change,
     pub kept: Vec<PackageRecord>,
-    pub jobs: Vec<Job<'a>>,
+    pub jobs: Vec<Job>,
 }
 
 /// All published packages of the name stay right; only the releases that list them may differ.
-pub(super) fn kept<'a>(wanted: &Wanted<'a>) -> Outcome<'a> {
-    let mut records = Vec::new();
+pub(super) fn kept(wanted: &Wanted<'_>) -> Outcome {
+    let mut records = Vec::with_capacity(wanted.runs.len());
     let (mut added, mut removed) = (BTreeSet::new(), BTreeSet::new());
     for run in &wanted.runs {
         let Some(kept) = run.kept else { continue };
@@ -59,15 +60,15 @@ fn newest(records: &[&PackageRecord]) -> String {
 
 /// A new version: its .debs, what they change, and their changelogs. `moving`: for each run the relations on packages
 /// that it takes files from in this build.
-pub(super) fn new<'a>(
+pub(super) fn new(
     input: &Input<'_>,
-    wanted: &Wanted<'a>,
+    wanted: &Wanted<'_>,
     base: Base,
     moving: &[Vec<Relation>],
     time: i64,
-) -> Result<Outcome<'a>, Vec<Diagnostic>> {
+) -> Result<Outcome, Vec<Diagnostic>> {
     let mut wrong = Vec::new();
-    let mut jobs = Vec::new();
+    let mut jobs = Vec::with_capacity(wanted.runs.len());
     let mut details: BTreeMap<Difference, Vec<Codename>> = BTreeMap::new();
     let all: Vec<Codename> = wanted.runs.iter().flat_map(|run| run.releases.clone()).collect();
     let was_tombstone = wanted.published.iter().all(|record| record.kind == PackageKind::Tombstone);
@@ -126,7 +127,7 @@ pub(super) fn new<'a>(
             kind: run.kind,
             span: wanted.span,
             copyright: copyright(input.model, &wanted.name, time),
-            content: run.content.clone(),
+            content: Arc::clone(&run.content),
             releases: run.releases.clone(),
             changelog: changelog::write(head, &items, &earlier),
             version,

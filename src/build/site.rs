@@ -278,7 +278,7 @@ fn identity(contents: &Contents) -> Result<(PackageName, String, String), String
 }
 
 /// The site's packages: what came, went and stays, by name.
-pub(super) fn settle(previous: Option<&Manifest>, site: Vec<Published>, draft: &mut Draft<'_>) {
+pub(super) fn settle(previous: Option<&Manifest>, site: Vec<Published>, draft: &mut Draft) {
     let mut before: BTreeMap<&PackageName, Vec<&PackageRecord>> = BTreeMap::new();
     for record in previous.iter().flat_map(|manifest| &manifest.packages) {
         if record.kind == PackageKind::Site {

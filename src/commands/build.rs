@@ -24,9 +24,9 @@ use std::sync::Mutex;
 
 pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
     let places = load::places(global, reporter)?;
+    let Compiled { loaded, plans, keyring } = compile(&places, args.time.unwrap_or_else(key::now), reporter)?;
     // The program ends with this command: to take a whole fleet apart before, piece by piece, would be for nothing.
-    let compiled = ManuallyDrop::new(compile(&places, args.time.unwrap_or_else(key::now), reporter)?);
-    let Compiled { loaded, plans, keyring } = &*compiled;
+    let (loaded, keyring) = (&*ManuallyDrop::new(loaded), &keyring);
     let model = loaded.model.as_ref().ok_or(Failure::Wrong)?;
     let fail = |errors| fail(errors, loaded, reporter);
     let now = match args.time {
@@ -46,8 +46,8 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
     }
 
     let pool = Pool(&repository);
-    let draft = ManuallyDrop::new(
-        build::draft(Input { model, plans, previous: repository.head(), published: &pool, time: now.seconds() })
+    let mut draft = ManuallyDrop::new(
+        build::draft(Input { model, plans: &plans, previous: repository.head(), published: &pool, time: now.seconds() })
             .map_err(fail)?,
     );
     let unchanged = draft.is_unchanged();
@@ -57,7 +57,7 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
     let options = check::archive_options(&args.archive_cache, archive::Lists::Refresh);
     let mut not_run: Vec<String> = Vec::new();
     if !unchanged {
-        match debrole::sudoers::check(plans) {
+        match debrole::sudoers::check(&plans) {
             Ok(wrong) if wrong.is_empty() => {}
             Ok(wrong) => return Err(fail(wrong)),
             Err(error) => not_run.push(format!("visudo -c on the rules of sudo: {error}")),
@@ -70,7 +70,7 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
         not_run.push("the gate and the archive check: --no-gate".to_owned());
     } else if !unchanged {
         busy.say("asking apt's solver");
-        not_run.extend(ask_archive(loaded, plans, &options, reporter)?);
+        not_run.extend(ask_archive(loaded, &plans, &options, reporter)?);
     }
 
     let settings = settings(model);
@@ -89,6 +89,7 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
     }
 
     busy.say("making packages");
+    drop(plans);
     let staging = repository.begin(&settings, now).map_err(fail)?;
     // GnuPG takes its time to say what it has: meanwhile the packages are made.
     let (chosen, built) = std::thread::scope(|scope| {

@@ -11,13 +11,12 @@ pub mod read;
 pub mod stanza;
 pub mod tar;
 
-use crate::names::{MachinePath, PackageName};
+use crate::names::PackageName;
 use crate::plan::{ControlMember, DebContent, Entry};
 use crate::relation::Relation;
 use sha2::Digest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use std::sync::Arc;
 
 /// The control field that carries the content hash (lower case hex).
 pub const CONTENT_FIELD: &str = "Debrole-Content";
@@ -107,8 +106,9 @@ impl Package<'_> {
 
     /// The bytes of the .deb.
     pub fn write(&self, stamp: &Stamp<'_>) -> Result<Deb, Unwritable> {
-        let entries = self.entries(stamp)?;
-        let control = control::text(self, Some((stamp, installed_size(&entries))))?;
+        let documents = Documents::of(self.name, stamp);
+        let entries = self.entries(stamp, &documents)?;
+        let mut control = control::text(self, Some((stamp, installed_size(&entries))))?;
         let mut members: BTreeMap<&str, (u32, &[u8])> = BTreeMap::new();
         for (member, text) in &self.content.scripts {
             members.insert(member.file_name(), (member.mode(), text.as_bytes()));
@@ -120,18 +120,18 @@ impl Package<'_> {
         let time = u64::try_from(stamp.time).unwrap_or(0);
         let mut plain = tar::Writer::new(time);
         plain.directory("./", 0o755);
-        for (name, (mode, bytes)) in members {
-            plain.file(&format!("./{name}"), mode, bytes);
+        for (member, (mode, bytes)) in members {
+            plain.file(&["./", member].concat(), mode, bytes);
         }
         let control_tar = gzip::compress(&plain.finish(), gzip::Level::Package);
 
         let mut plain = tar::Writer::new(time);
         plain.directory("./", 0o755);
-        for (path, entry) in &entries {
-            match entry {
-                Entry::File { mode, bytes } => plain.file(&format!(".{path}"), *mode, bytes),
-                Entry::Symlink { target } => plain.symlink(&format!(".{path}"), target),
-                Entry::Directory { mode } => plain.directory(&format!(".{path}/"), *mode),
+        for (path, item) in &entries {
+            match *item {
+                Item::File { mode, bytes } => plain.file(&[".", path].concat(), mode, bytes),
+                Item::Symlink { target } => plain.symlink(&[".", path].concat(), target),
+                Item::Directory { mode } => plain.directory(&[".", path, "/"].concat(), mode),
             }
         }
         let data_tar = gzip::compress(&plain.finish(), gzip::Level::Package);
@@ -140,79 +140,106 @@ impl Package<'_> {
             time,
             &[("debian-binary", b"2.0\n"), ("control.tar.gz", &control_tar), ("data.tar.gz", &data_tar)],
         );
-        let mut control = control;
         control.truncate(control.trim_end_matches('\n').len());
         control.shrink_to_fit();
         Ok(Deb { sha256: sha256(&bytes), bytes, control })
     }
 
-    /// The content's entries with changelog, copyright and every parent directory.
-    fn entries(&self, stamp: &Stamp<'_>) -> Result<BTreeMap<MachinePath, Entry>, Unwritable> {
-        let mut entries = self.content.entries.clone();
-        let changelog = gzip::compress(stamp.changelog.as_bytes(), gzip::Level::Best);
-        entries.insert(self.document("changelog.gz")?, Entry::File { mode: 0o644, bytes: changelog.into() });
-        entries
-            .entry(self.document("copyright")?)
-            .or_insert_with(|| Entry::File { mode: 0o644, bytes: Arc::from(stamp.copyright.as_bytes()) });
+    /// The content's entries with changelog, copyright and every parent directory, by path.
+    fn entries<'a>(
+        &'a self,
+        stamp: &'a Stamp<'_>,
+        documents: &'a Documents,
+    ) -> Result<BTreeMap<&'a str, Item<'a>>, Unwritable> {
+        let mut entries: BTreeMap<&str, Item<'_>> = BTreeMap::new();
+        entries.insert(&documents.copyright_path, Item::File { mode: 0o644, bytes: stamp.copyright.as_bytes() });
+        for (path, entry) in &self.content.entries {
+            let item = match entry {
+                Entry::File { mode, bytes } => Item::File { mode: *mode, bytes },
+                Entry::Symlink { target } if target.is_empty() || target.contains('\0') => {
+                    return Err(Unwritable(format!("the target of the symlink {path} is empty or holds a null byte")));
+                }
+                Entry::Symlink { target } => Item::Symlink { target },
+                Entry::Directory { mode } => Item::Directory { mode: *mode },
+            };
+            entries.insert(path.as_str(), item);
+        }
+        entries.insert(&documents.changelog_path, Item::File { mode: 0o644, bytes: &documents.changelog });
         let mut parents = BTreeSet::new();
         for path in entries.keys() {
-            let mut below = path.parent();
-            while below != "/" {
+            let mut below = parent(path);
+            while !below.is_empty() {
                 match entries.get(below) {
                     None => {
-                        if !parents.insert(MachinePath::parse(below).map_err(Unwritable)?) {
+                        if !parents.insert(below) {
                             break;
                         }
                     }
-                    Some(Entry::Directory { .. }) => {}
+                    Some(Item::Directory { .. }) => {}
                     Some(_) => {
                         return Err(Unwritable(format!("{below} is a file or link, but {path} lies below it")));
                     }
                 }
-                below = &below[..below.rfind('/').unwrap_or(0)];
-                if below.is_empty() {
-                    break;
-                }
-            }
-            if let Some(Entry::Symlink { target }) = entries.get(path.as_str())
-                && (target.is_empty() || target.contains('\0'))
-            {
-                return Err(Unwritable(format!("the target of the symlink {path} is empty or holds a null byte")));
+                below = parent(below);
             }
         }
         for path in parents {
-            entries.insert(path, Entry::Directory { mode: 0o755 });
+            entries.insert(path, Item::Directory { mode: 0o755 });
         }
         Ok(entries)
     }
 
-    fn document(&self, file: &str) -> Result<MachinePath, Unwritable> {
-        MachinePath::parse(&format!("/usr/share/doc/{}/{file}", self.name)).map_err(Unwritable)
-    }
-
     /// As dh_md5sums writes it: every file but the conffiles.
-    fn md5sums(&self, entries: &BTreeMap<MachinePath, Entry>) -> String {
+    fn md5sums(&self, entries: &BTreeMap<&str, Item<'_>>) -> String {
         let conffiles = self.content.scripts.get(&ControlMember::Conffiles).map_or("", String::as_str);
         let mut sums = String::new();
         for (path, entry) in entries {
-            if let Entry::File { bytes, .. } = entry
-                && !conffiles.lines().any(|line| line == path.as_str())
+            if let Item::File { bytes, .. } = entry
+                && !conffiles.lines().any(|line| line == *path)
             {
                 let digest = base16ct::lower::encode_string(&md5::Md5::digest(bytes));
-                let _ = writeln!(sums, "{digest}  {}", &path.as_str()[1..]);
+                let _ = writeln!(sums, "{digest}  {}", &path[1..]);
             }
         }
         sums
     }
 }
 
+/// What is written at a path.
+#[derive(Debug, Clone, Copy)]
+enum Item<'a> {
+    File { mode: u32, bytes: &'a [u8] },
+    Symlink { target: &'a str },
+    Directory { mode: u32 },
+}
+
+/// The two files that every package has below /usr/share/doc (Debian Policy 12.5, 12.7).
+struct Documents {
+    changelog_path: String,
+    changelog: Vec<u8>,
+    copyright_path: String,
+}
+
+impl Documents {
+    fn of(name: &PackageName, stamp: &Stamp<'_>) -> Documents {
+        Documents {
+            changelog_path: format!("/usr/share/doc/{name}/changelog.gz"),
+            changelog: gzip::compress(stamp.changelog.as_bytes(), gzip::Level::Best),
+            copyright_path: format!("/usr/share/doc/{name}/copyright"),
+        }
+    }
+}
+
+/// The directory that a path is in; empty for what is at the top.
+fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(parent, _)| parent)
+}
+
 /// As dpkg-gencontrol(1) estimates it: files rounded up to whole KiB, one KiB for anything else. In KiB.
-fn installed_size(entries: &BTreeMap<MachinePath, Entry>) -> u64 {
-    entries
-        .values()
-        .map(|entry| match entry {
-            Entry::File { bytes, .. } => (bytes.len() as u64).div_ceil(1024),
-            Entry::Symlink { .. } | Entry::Directory { .. } => 1,
-        })
-        .sum()
+fn installed_size(entries: &BTreeMap<&str, Item<'_>>) -> u64 {
+    let size = |item: &Item<'_>| match item {
+        Item::File { bytes, .. } => (bytes.len() as u64).div_ceil(1024),
+        Item::Symlink { .. } | Item::Directory { .. } => 1,
+    };
+    entries.values().map(size).sum()
 }

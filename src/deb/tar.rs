@@ -8,13 +8,24 @@ const BLOCK: usize = 512;
 /// Writes one archive into memory.
 pub struct Writer {
     out: Vec<u8>,
-    time: u64,
+    /// What all headers have in common. (The library makes strings of numbers, a dozen for each header: in a package of
+    /// small files that is more work than the rest of the archive.)
+    common: Header,
 }
 
 impl Writer {
     /// `time`: the mtime of every entry, in seconds since 1970 UTC.
     pub fn new(time: u64) -> Self {
-        Writer { out: Vec::with_capacity(32 * BLOCK), time }
+        let mut common = Header::new_gnu();
+        common.set_uid(0);
+        common.set_gid(0);
+        common.set_mtime(time);
+        common.set_size(0);
+        if let Some(gnu) = common.as_gnu_mut() {
+            put(&mut gnu.uname, "root");
+            put(&mut gnu.gname, "root");
+        }
+        Writer { out: Vec::with_capacity(32 * BLOCK), common }
     }
 
     /// A directory; `name` ends in `/`.
@@ -45,30 +56,28 @@ impl Writer {
         if name.len() > 100 {
             self.long(EntryType::GNULongName, name);
         }
-        self.header(kind, name, target, mode, self.time, bytes.len());
+        self.header(self.common.clone(), kind, name, target, mode, bytes.len());
         self.body(bytes);
     }
 
     fn long(&mut self, kind: EntryType, text: &str) {
         let mut bytes = text.as_bytes().to_vec();
         bytes.push(0);
-        self.header(kind, "././@LongLink", "", 0o644, 0, bytes.len());
+        let mut timeless = self.common.clone();
+        timeless.set_mtime(0);
+        self.header(timeless, kind, "././@LongLink", "", 0o644, bytes.len());
         self.body(&bytes);
     }
 
-    fn header(&mut self, kind: EntryType, name: &str, target: &str, mode: u32, time: u64, size: usize) {
-        let mut header = Header::new_gnu();
+    fn header(&mut self, mut header: Header, kind: EntryType, name: &str, target: &str, mode: u32, size: usize) {
         header.set_entry_type(kind);
         header.set_mode(mode);
-        header.set_uid(0);
-        header.set_gid(0);
-        header.set_mtime(time);
-        header.set_size(size as u64);
+        if size > 0 {
+            header.set_size(size as u64);
+        }
         if let Some(gnu) = header.as_gnu_mut() {
             put(&mut gnu.name, name);
             put(&mut gnu.linkname, target);
-            put(&mut gnu.uname, "root");
-            put(&mut gnu.gname, "root");
         }
         header.set_cksum();
         self.out.extend_from_slice(header.as_bytes());

@@ -165,11 +165,11 @@ pub struct Variants {
 
 impl Variants {
     pub fn add(&mut self, release: &Codename, deb: DebContent, claims: Vec<Claim>) {
-        match self.variants.iter_mut().find(|variant| variant.deb == deb) {
+        match self.variants.iter_mut().find(|variant| *variant.deb == deb) {
             Some(variant) => variant.releases.push(release.clone()),
             None => {
                 self.variants.reserve_exact(1);
-                self.variants.push(Variant { releases: vec![release.clone()], deb });
+                self.variants.push(Variant { releases: vec![release.clone()], deb: Arc::new(deb) });
             }
         }
         for claim in claims {

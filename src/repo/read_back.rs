@@ -85,9 +85,9 @@ impl Repository<'_> {
 
 /// What is wrong with a file that should have this size and hash.
 fn differs(path: &Path, size: u64, sha256: &str) -> Option<String> {
-    match std::fs::read(path) {
+    match store::sha256_of_file(path) {
         Err(e) => Some(format!("{}: {e}", path.display())),
-        Ok(bytes) if bytes.len() as u64 != size || store::sha256(&bytes) != sha256 => {
+        Ok((length, hash)) if length != size || hash != sha256 => {
             Some(format!("{} reads back differently", path.display()))
         }
         Ok(_) => None,

@@ -4,7 +4,7 @@
 use crate::diagnostics::{Diagnostic, rules};
 use sha2::{Digest, Sha256};
 use std::fs::{File, FileTimes, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,6 +16,25 @@ pub const TEMPORARY: &str = ".tmp-";
 /// Lower case hex.
 pub fn sha256(bytes: &[u8]) -> String {
     base16ct::lower::encode_string(&Sha256::digest(bytes))
+}
+
+/// The length and the hash of a file, which is never in memory as a whole: indexes are megabytes.
+pub fn sha256_of_file(path: &Path) -> io::Result<(u64, String)> {
+    let mut file = File::open(path)?;
+    let mut hash = Sha256::new();
+    let mut buffer = [0; 32 * 1024];
+    let mut length = 0;
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok((length, base16ct::lower::encode_string(&hash.finalize()))),
+            Ok(read) => {
+                hash.update(&buffer[..read]);
+                length += read as u64;
+            }
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
 }
 
 /// An error of the operating system as a diagnostic: a full disk has a code of its own.

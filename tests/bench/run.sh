@@ -33,6 +33,13 @@ measure() {
   end=$EPOCHREALTIME
   echo "$((${end/./} - ${start/./})) $(tail -n 1 "$work/mem")" >>"$name.runs"
 }
+# clear PATH…: removes what the run before has written. ext4 passes over inodes that were freed in the last five seconds,
+# one by one: who publishes a moment after a removal, whoever it is, pays for that.
+clear() {
+  rm -rf "$@"
+  sync
+  sleep 6
+}
 # median NAME COLUMN: of its runs (1: microseconds, 2: KiB).
 median() { sort -n -k"$2" "$1.runs" | awk -v c="$2" '{ v[NR] = $c } END { print v[int((NR + 1) / 2)] }'; }
 seconds() { awk -v us="$1" 'BEGIN { printf (us < 1e6 ? "%.3f" : "%.2f"), us / 1e6 }'; }
@@ -90,7 +97,7 @@ export -f build
 export debrole
 
 for ((n = 0; n < runs; n++)); do
-  rm -rf out
+  clear out
   measure debrole-nothing "$debrole" -C tree --out out build --no-gate --first-publish
 done
 for ((n = 0; n < runs; n++)); do
@@ -102,7 +109,7 @@ for ((n = 0; n < runs; n++)); do
   measure debrole-same "$debrole" -C tree --out out build --no-gate
 done
 if "$debrole" -C tree --out gated build --first-publish >gate.log 2>&1; then
-  rm -rf gated
+  clear gated
   measure debrole-gate "$debrole" -C tree --out gated build --first-publish
   gate=$(seconds $(($(median debrole-gate 1) - $(median debrole-nothing 1))))
 else
@@ -121,18 +128,21 @@ gpg --batch --quiet --passphrase '' --quick-gen-key 'Bench <bench@example.org>' 
 key=$(gpg --list-keys --with-colons | awk -F: '/^fpr/ { print $10; exit }')
 
 cat >lean.sh <<'SH'
-# dpkg-deb on two processes + apt-ftparchive + gpg
+# dpkg-deb on two processes + apt-ftparchive + gpg; two suites, as all of them publish
 set -e
-rm -rf lean && mkdir -p lean/pool lean/dists/bookworm/main/binary-amd64
+mkdir -p lean/pool lean/dists/bookworm/main/binary-amd64
 ls dirs | xargs -P 2 -I{} dpkg-deb --root-owner-group -Zgzip -z6 -b dirs/{} lean/pool/{}.deb >/dev/null
 cd lean
 apt-ftparchive packages pool >dists/bookworm/main/binary-amd64/Packages
 gzip -9nk dists/bookworm/main/binary-amd64/Packages
 xz -6k dists/bookworm/main/binary-amd64/Packages
-apt-ftparchive -o APT::FTPArchive::Release::Codename=bookworm release dists/bookworm >Release.tmp
-mv Release.tmp dists/bookworm/Release
-gpg --batch --yes --clearsign -o dists/bookworm/InRelease dists/bookworm/Release
-gpg --batch --yes -abs -o dists/bookworm/Release.gpg dists/bookworm/Release
+rm -rf dists/trixie && cp -a dists/bookworm dists/trixie
+for suite in bookworm trixie; do
+  apt-ftparchive -o APT::FTPArchive::Release::Codename=$suite release dists/$suite >Release.tmp
+  mv Release.tmp dists/$suite/Release
+  gpg --batch --yes --clearsign -o dists/$suite/InRelease dists/$suite/Release
+  gpg --batch --yes -abs -o dists/$suite/Release.gpg dists/$suite/Release
+done
 SH
 cat >lean-one.sh <<'SH'
 # one package again, the whole index from apt-ftparchive's cache
@@ -144,12 +154,18 @@ rm -f dists/bookworm/main/binary-amd64/Packages.*
 apt-ftparchive --db ../cache.db packages pool >dists/bookworm/main/binary-amd64/Packages
 gzip -9nk dists/bookworm/main/binary-amd64/Packages
 xz -6k dists/bookworm/main/binary-amd64/Packages
-apt-ftparchive -o APT::FTPArchive::Release::Codename=bookworm release dists/bookworm >Release.tmp
-mv Release.tmp dists/bookworm/Release
-gpg --batch --yes --clearsign -o dists/bookworm/InRelease dists/bookworm/Release
-gpg --batch --yes -abs -o dists/bookworm/Release.gpg dists/bookworm/Release
+rm -rf dists/trixie && cp -a dists/bookworm dists/trixie
+for suite in bookworm trixie; do
+  apt-ftparchive -o APT::FTPArchive::Release::Codename=$suite release dists/$suite >Release.tmp
+  mv Release.tmp dists/$suite/Release
+  gpg --batch --yes --clearsign -o dists/$suite/InRelease dists/$suite/Release
+  gpg --batch --yes -abs -o dists/$suite/Release.gpg dists/$suite/Release
+done
 SH
-for ((n = 0; n < (runs + 1) / 2; n++)); do measure lean-nothing bash lean.sh; done
+for ((n = 0; n < (runs + 1) / 2; n++)); do
+  clear lean
+  measure lean-nothing bash lean.sh
+done
 bash lean-one.sh
 for ((n = 0; n < runs; n++)); do measure lean-one bash lean-one.sh; done
 
@@ -171,10 +187,9 @@ SignWith: $key
 CONF
 done >reprepro/conf/distributions
 cp lean/pool/*.deb debs/
-reprepro_nothing() { rm -rf reprepro/db reprepro/dists reprepro/pool; for s in bookworm trixie; do reprepro -s -b reprepro includedeb $s debs/*.deb; done; }
+reprepro_nothing() { for s in bookworm trixie; do reprepro -s -b reprepro includedeb $s debs/*.deb; done; }
 reprepro_one() { for s in bookworm trixie; do reprepro -s -b reprepro includedeb $s next/*.deb; done; }
 aptly_nothing() {
-  rm -rf aptly aptly.conf
   printf '{ "rootDir": "%s/aptly", "gpgProvider": "gpg" }\n' "$work" >aptly.conf
   aptly -config=aptly.conf repo create -distribution=bookworm -component=main bench
   aptly -config=aptly.conf repo add bench debs
@@ -188,7 +203,9 @@ export -f reprepro_nothing reprepro_one aptly_nothing aptly_one
 export work key
 
 for ((n = 0; n < (runs + 1) / 2; n++)); do
+  clear reprepro/db reprepro/dists reprepro/pool
   measure reprepro-nothing bash -ec reprepro_nothing
+  clear aptly aptly.conf
   measure aptly-nothing bash -ec aptly_nothing
 done
 for ((n = 0; n < runs; n++)); do

@@ -261,12 +261,12 @@ fn plans(model: &Model) -> Vec<PackagePlan> {
         all
     };
     let all_releases = model.fleet.releases.iter().map(|r| r.codename.value.clone()).collect();
-    let runtime = vec![Variant { releases: all_releases, deb: deb(BTreeMap::new()) }];
+    let runtime = vec![Variant { releases: all_releases, deb: deb(BTreeMap::new()).into() }];
     let mut plans = vec![plan(prefix.runtime_package(), PackageKind::Runtime, None, runtime)];
     for (name, role) in &model.roles {
         let variant = |(release, content): (&Codename, &Arc<Content>)| Variant {
             releases: vec![release.clone()],
-            deb: deb(relations(content, &role.includes)),
+            deb: deb(relations(content, &role.includes)).into(),
         };
         let variants = role.contents.iter().map(variant).collect();
         plans.push(plan(prefix.role_package(name), PackageKind::Role, Some(role.name.span), variants));
@@ -276,7 +276,7 @@ fn plans(model: &Model) -> Vec<PackagePlan> {
         for field in [RelationField::Provides, RelationField::Conflicts] {
             relations.entry(field).or_default().push(Relation::on(prefix.any_host()));
         }
-        let variants = vec![Variant { releases: vec![host.release.value.clone()], deb: deb(relations) }];
+        let variants = vec![Variant { releases: vec![host.release.value.clone()], deb: deb(relations).into() }];
         plans.push(plan(prefix.host_package(name), PackageKind::Host, Some(host.name.span), variants));
     }
     plans

@@ -87,7 +87,7 @@ pub fn plan(name: &str, kind: PackageKind, variants: &[(&[&str], DebContent)]) -
             .iter()
             .map(|(releases, deb)| Variant {
                 releases: releases.iter().map(|name| Codename::parse(name).unwrap()).collect(),
-                deb: deb.clone(),
+                deb: deb.clone().into(),
             })
             .collect(),
         claims: Vec::new(),

@@ -153,7 +153,7 @@ impl Site {
             published: &Files(&out),
             time: now.seconds(),
         };
-        let draft = build::draft(input)?;
+        let mut draft = build::draft(input)?;
         let staging = repository.begin(&settings, now)?;
         let built = draft.write(&NewFiles(&staging))?;
         let new = staging.finish();

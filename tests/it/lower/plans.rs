@@ -176,7 +176,7 @@ fn tombstones_are_empty_and_let_go() {
         let deb = debrole::lower::tombstone(&lowered.model, &name, kind);
         assert!(deb.entries.is_empty() && deb.relations.is_empty());
         let releases = vec![lowered.model.fleet.releases[0].codename.value.clone()];
-        let variants = vec![debrole::plan::Variant { releases, deb }];
+        let variants = vec![debrole::plan::Variant { releases, deb: deb.into() }];
         let plan =
             PackagePlan { name: name.clone(), kind, span: None, variants, claims: Vec::new(), secrets: Vec::new() };
         out.push_str(&format!("##### {kind:?}\n{}", show(&plan)));

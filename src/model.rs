@@ -1,6 +1,8 @@
 //! The fleet as it is meant: names resolved, relations parsed, every reference checked. What [`crate::resolve`]
 //! makes and [`crate::lower`] reads. Collections are sorted, so that whatever is made from them is too.
 
+pub mod monitoring;
+
 use crate::age;
 use crate::names::{
     AccountName, Architecture, Codename, GroupName, HostName, MachinePath, PackageName, Prefix, RoleName, SecretName,
@@ -10,6 +12,7 @@ use crate::relation::{Relation, RelationField};
 use crate::source::{Span, Spanned};
 use crate::ssh_key::PublicKey;
 use jiff::civil::Date;
+use monitoring::{Check, CheckKind, HostMonitoring, Monitoring, MuninPlugin, RoleMonitoring};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -52,6 +55,7 @@ pub struct Fleet {
     /// Full fingerprint of the archive's primary key, upper case hex, where the tree pins one.
     pub key: Option<Spanned<String>>,
     pub drift: Drift,
+    pub monitoring: Monitoring,
     /// The first and the last number that users and groups of the fleet get.
     pub uids: (u32, u32),
     /// `fleet.NAME` in templates.
@@ -153,6 +157,7 @@ pub struct Role {
     pub includes: Vec<Spanned<RoleName>>,
     /// Defaults of the `host.NAME` values that its templates use.
     pub values: Values,
+    pub monitoring: RoleMonitoring,
     /// What it is on each release that it exists for: the common part with that release's part merged in. Releases
     /// without a part of their own share one.
     pub contents: BTreeMap<Codename, Arc<Content>>,
@@ -171,6 +176,7 @@ pub struct Host {
     /// Those that it had before.
     pub retired_host_keys: Vec<Spanned<PublicKey>>,
     pub values: Values,
+    pub monitoring: HostMonitoring,
     /// What is particular to this machine (a host may have all tables of a role).
     pub content: Content,
 }
@@ -211,10 +217,19 @@ pub struct Content {
     pub access: Access,
     pub backups: Vec<Backup>,
     pub backup_server: Option<BackupServer>,
+    pub checks: Vec<Check>,
+    pub munin: Vec<MuninPlugin>,
     /// A POSIX sh fragment, run by `apply` after files and before services, when it changed or never succeeded.
     pub setup: Option<Spanned<String>>,
     /// A POSIX sh fragment, run when the package is removed, before its files go.
     pub teardown: Option<Spanned<String>>,
+}
+
+impl Content {
+    /// Whether something of it is for the agent: a command of NRPE, a plugin of Munin, or a report of its own.
+    pub fn needs_agent(&self) -> bool {
+        !self.munin.is_empty() || self.checks.iter().any(|check| !matches!(check.kind, CheckKind::Active(_)))
+    }
 }
 
 /// `[[file]]`: one managed file. (A whole directory arrives here as one `File` for each file in it.)

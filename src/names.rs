@@ -375,6 +375,18 @@ impl Prefix {
     pub fn host_package(&self, host: &HostName) -> PackageName {
         PackageName(format!("{self}-host-{host}").into())
     }
+    /// `<prefix>-agent`: what every monitored machine has.
+    pub fn agent_package(&self) -> PackageName {
+        PackageName(format!("{self}-agent").into())
+    }
+    /// `<prefix>-nagios-config`: what Nagios asks all machines.
+    pub fn nagios_config_package(&self) -> PackageName {
+        PackageName(format!("{self}-nagios-config").into())
+    }
+    /// `<prefix>-munin-config`: the machines that Munin asks.
+    pub fn munin_config_package(&self) -> PackageName {
+        PackageName(format!("{self}-munin-config").into())
+    }
     /// `<prefix>-access-<group>`: the members of a group.
     pub fn access_package(&self, group: &GroupName) -> PackageName {
         PackageName(format!("{self}-access-{group}").into())

@@ -46,6 +46,8 @@ pub enum PackageKind {
     KnownHosts,
     /// Backups: what the machines need that are backed up, or those that keep the backups.
     Backup,
+    /// What monitoring needs: the agent of every machine, or what a server asks.
+    Monitoring,
     /// The site's own, from packages/.
     Site,
     /// Empty: what was published under this name has left the tree.

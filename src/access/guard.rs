@@ -21,7 +21,7 @@ pub fn day(time: i64) -> Date {
 /// it by themselves, and a repository that could not be signed any more would help nobody.
 pub fn check(model: &Model, time: i64) -> Vec<Diagnostic> {
     let today = day(time);
-    let mut out = Vec::new();
+    let mut out = skips(model, today);
     for user in model.people.users.values() {
         let account = user.expires.map(|day| (day, "the account", "or retire the person: debrole user retire"));
         let keys = user.keys.iter().filter_map(|key| Some((key.expires?, "the key", "or remove the [[key]]")));
@@ -57,6 +57,24 @@ pub fn check(model: &Model, time: i64) -> Vec<Diagnostic> {
         }));
     }
     out
+}
+
+/// Checks that machines were to do without until a day that is over.
+fn skips(model: &Model, today: Date) -> Vec<Diagnostic> {
+    let all = model.hosts.values().flat_map(|host| host.monitoring.skips.iter().map(move |skip| (host, skip)));
+    let ended = all.filter(|(_, skip)| skip.until.value < today);
+    let told = ended.map(|(host, skip)| {
+        Diagnostic::new(
+            &rules::skip_ended::RULE,
+            format!(
+                "{} was to do without {} until {}: {}",
+                host.name.value, skip.check.value, skip.until.value, skip.reason
+            ),
+        )
+        .at(skip.until.span, "this day is over")
+        .help("remove the [[monitoring.skip]], or write a later day")
+    });
+    told.collect()
 }
 
 /// A diagnostic for each machine; where they are many, one for all, since they have one cause.

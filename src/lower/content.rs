@@ -3,13 +3,16 @@
 
 use super::backup;
 use super::machine_manifest::{FileKind, FileRecord, MachineManifest, OwnUnit, Ownership, UnitState};
+use super::monitoring::agent::head;
+use super::monitoring::role as monitoring;
 use super::scripts;
 use super::secret::{self, Out, Outs, Piece};
 use crate::access::format::Grants;
 use crate::deb::sha256;
 use crate::diagnostics::{Diagnostic, rules};
+use crate::model::monitoring::Place;
 use crate::model::{Access, Account, Content, File, FilePolicy, FileText, Secret, Secrets, ServiceState, Unit};
-use crate::names::{AccountName, Codename, MachinePath, PackageName, Prefix, SecretName, UnitName};
+use crate::names::{AccountName, Codename, MachinePath, PackageName, Prefix, RoleName, SecretName, UnitName};
 use crate::plan::{Claim, ClaimKind, DebContent, Entry};
 use crate::relation::{Relation, RelationField};
 use crate::source::{Span, Spanned};
@@ -32,6 +35,13 @@ pub struct Owner<'m> {
 pub enum Rank {
     Role,
     Host,
+}
+
+/// What follows from a change of a machine's own version of a generated file.
+#[derive(Debug, Clone, Copy)]
+pub enum Effect {
+    Reload(&'static str),
+    Restart(&'static str),
 }
 
 /// A file's or unit's text on one release.
@@ -65,6 +75,11 @@ pub struct Assembly<'o> {
     outs: Outs,
     /// The secrets in them, and where each is used first.
     secrets: BTreeMap<SecretName, Span>,
+}
+
+/// The file with a package's commands of NRPE.
+fn checks_path(number: u32, package: &PackageName) -> MachinePath {
+    MachinePath::parse(&format!("/etc/nagios/nrpe.d/{number}-{package}.cfg")).expect("a package's name in a path")
 }
 
 fn root() -> AccountName {
@@ -151,6 +166,7 @@ impl<'o> Assembly<'o> {
         self.backups(content);
         self.access(&content.access);
         self.keep_diverted_conffiles(content);
+        self.monitoring(content);
         self.answers = content.debconf.clone();
         if !self.answers.is_empty() {
             // The preinst calls debconf-set-selections, which no other provider of debconf-2.0 has.
@@ -464,7 +480,7 @@ impl<'o> Assembly<'o> {
     }
 
     fn generated_file(&mut self, path: &MachinePath, text: &str, mode: u32, span: Span) {
-        let head = format!("# Managed by {}: what is changed here is changed back.\n", self.owner.package);
+        let head = head(&self.owner.package);
         let bytes = format!("{head}{}\n", text.trim_end()).into_bytes().into();
         self.claim(&Spanned::new(path.clone(), span), ClaimKind::Managed);
         let ownership = Ownership { mode, owner: root(), group: root() };
@@ -522,6 +538,91 @@ impl<'o> Assembly<'o> {
         self.generated_file(&path, &lines.join("\n"), 0o440, first.span);
         // The whole of it: an error anywhere takes sudo from everybody.
         self.manifest.validate.insert(path, vec!["visudo -c".to_owned()]);
+    }
+
+    /// Its checks and plugins: commands of NRPE, rules of sudo for them, the list of plugins and their settings.
+    fn monitoring(&mut self, content: &Content) {
+        if !content.needs_agent() {
+            return;
+        }
+        self.relate(RelationField::Depends, Relation::on(self.owner.prefix.agent_package()));
+        for package in monitoring::packages(content) {
+            self.relate(RelationField::Depends, Relation::on(package));
+        }
+        let package = self.owner.package.clone();
+        let (number, role) = match self.owner.rank {
+            Rank::Role => (60, RoleName::parse(self.owner.directory()).ok()),
+            Rank::Host => (70, None),
+        };
+        let place = role.as_ref().map_or(Place::Host, Place::Role);
+        let commands = monitoring::commands(place, content, |check| check.thresholds.clone());
+        if let Some(first) = content.checks.first().filter(|_| !commands.is_empty()) {
+            let path = checks_path(number, &package);
+            self.generated_file(&path, &commands, 0o644, first.name.span);
+            self.manifest.restart.insert((path, monitoring::nrpe_service()));
+            let sudoers = monitoring::sudoers(content);
+            if !sudoers.is_empty() {
+                self.relate(
+                    RelationField::Depends,
+                    Relation::on(PackageName::parse("sudo").expect("a package's name")),
+                );
+                // (sudo ignores names with a dot.)
+                let name = package.as_str().replace('.', "_");
+                if let Some(path) = self.generated(&format!("/etc/sudoers.d/{number}-{name}-checks"), first.name.span) {
+                    self.generated_file(&path, &sudoers, 0o440, first.name.span);
+                    self.manifest.validate.insert(path, vec!["visudo -c".to_owned()]);
+                }
+            }
+        }
+        let links = content.munin.iter().map(|plugin| (plugin.name.value.clone(), plugin.target.clone()));
+        if let Some(list) = monitoring::munin_list(&package, links) {
+            self.entries.insert(self.inside("/munin"), Entry::File { mode: 0o644, bytes: list.into_bytes().into() });
+        }
+        let settings = monitoring::munin_settings(content);
+        if let Some(first) = content.munin.first().filter(|_| !settings.is_empty())
+            && let Some(path) = self.generated(&format!("/etc/munin/plugin-conf.d/{number}-{package}"), first.name.span)
+        {
+            self.generated_file(&path, &settings, 0o644, first.name.span);
+            self.manifest.restart.insert((path, monitoring::munin_service()));
+        }
+    }
+
+    /// The commands by which a backup server is asked.
+    pub fn backup_checks(&mut self, commands: &str, span: Span) {
+        let path = format!("/etc/nagios/nrpe.d/80-{}-backup.cfg", self.owner.prefix);
+        if let Some(path) = self.generated(&path, span) {
+            self.generated_file(&path, commands, 0o644, span);
+            self.manifest.restart.insert((path, monitoring::nrpe_service()));
+        }
+    }
+
+    /// A machine's own version of the commands of a role of its own, with its thresholds.
+    pub fn rendered_checks(&mut self, package: &PackageName, commands: &str, span: Span) {
+        let path = checks_path(60, package);
+        self.rendering(
+            &path,
+            &format!("{}{commands}", head(&self.owner.package)),
+            Effect::Restart("nagios-nrpe-server.service"),
+            span,
+        );
+    }
+
+    /// A machine's own version of a generated file of another package's.
+    pub fn rendering(&mut self, path: &MachinePath, text: &str, effect: Effect, span: Span) {
+        self.claim(&Spanned::new(path.clone(), span), ClaimKind::Rendering);
+        let ownership = Ownership { mode: 0o644, owner: root(), group: root() };
+        self.payload(path, &text.as_bytes().into(), ownership, FileKind::Managed);
+        let unit = |name: &str| UnitName::parse(name).expect("a unit's name");
+        match effect {
+            Effect::Reload(name) => self.manifest.reload.insert((path.clone(), unit(name))),
+            Effect::Restart(name) => self.manifest.restart.insert((path.clone(), unit(name))),
+        };
+    }
+
+    /// A file of the package in place, beside what is managed.
+    pub fn in_place(&mut self, path: MachinePath, entry: Entry, span: Span) {
+        self.claim(&Spanned::new(path.clone(), span), ClaimKind::InPlace);
+        self.entries.insert(path, entry);
     }
 
     /// The package, and what it claims.

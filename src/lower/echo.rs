@@ -64,6 +64,17 @@ const OF_BACKUPS: &[&str] = &[
     rules::no_backup_server::RULE.code,
 ];
 
+/// Rules about what of the monitoring belongs together: likewise.
+const OF_MONITORING: &[&str] = &[
+    rules::check_without_contact::RULE.code,
+    rules::check_without_server::RULE.code,
+    rules::contact_without_mail::RULE.code,
+    rules::contacts_unreachable::RULE.code,
+    rules::machine_without_host_key::RULE.code,
+    rules::server_without_address::RULE.code,
+    rules::unknown_check::RULE.code,
+];
+
 /// What lowering finds, but for the echo of `known`: what reading and resolving found.
 pub fn lower_in_part(model: &Model, keyring: &Keyring, known: &[Diagnostic], sources: &Sources) -> Vec<Diagnostic> {
     let known = Known { errors: known.iter().filter(|d| d.is_error()).collect(), sources };
@@ -94,7 +105,7 @@ impl Known<'_> {
         });
         // A file that could not be read as text may have said anything.
         let unread = self.errors.iter().any(|error| error.primary.is_none() && error.path.is_some());
-        if OF_SECRETS.contains(&diagnostic.rule.code) || OF_BACKUPS.contains(&diagnostic.rule.code) {
+        if [OF_SECRETS, OF_BACKUPS, OF_MONITORING].iter().any(|codes| codes.contains(&diagnostic.rule.code)) {
             return true;
         }
         if told || among(self.files(GARBLED), &places) {

@@ -1,10 +1,12 @@
 //! A machine → its package: its roles, what is particular to it, and its renderings of its roles' templates.
 
-use super::content::{Assembly, Owner, Rank, Text};
+use super::content::{Assembly, Effect, Owner, Rank, Text};
 use super::description;
+use super::monitoring::{agent, nagios, role as monitoring};
 use super::role::{self, LoweredRole, Part, Variants};
 use super::template::{Engine, HostScope, Rendered};
 use crate::diagnostics::Diagnostic;
+use crate::model::monitoring::Place;
 use crate::model::{Host, Model};
 use crate::names::{MachinePath, RoleName};
 use crate::plan::{ClaimKind, PackageKind, PackagePlan};
@@ -38,6 +40,28 @@ pub fn lower<'m>(
     if model.hosts.values().any(|host| !host.host_keys.is_empty() || !host.retired_host_keys.is_empty()) {
         assembly.relate(RelationField::Depends, Relation::on(prefix.known_hosts_package()));
     }
+    if model.has_agent() {
+        assembly.relate(RelationField::Depends, Relation::on(prefix.agent_package()));
+        let (default, own) =
+            (agent::checks(model, &owner.package, None), agent::checks(model, &owner.package, Some(host)));
+        if own != default {
+            assembly.rendering(
+                &agent::checks_path(prefix),
+                &own,
+                Effect::Restart("nagios-nrpe-server.service"),
+                host.name.span,
+            );
+        }
+    }
+    let commands = nagios::backup_commands(model, host);
+    if model.has_agent() && !commands.is_empty() {
+        assembly.backup_checks(&commands, host.name.span);
+    }
+    let servers = model.roles_of(host).filter(|role| role.monitoring.nagios_server.is_some());
+    if servers.count() > 0 && !nagios::notifies(model, host) {
+        let text = nagios::main_file(prefix, &owner.package, false);
+        assembly.rendering(&nagios::main_path(prefix), &text, Effect::Reload("nagios4.service"), host.name.span);
+    }
     assembly.relate(RelationField::Provides, Relation::on(prefix.any_host()));
     assembly.relate(RelationField::Conflicts, Relation::on(prefix.any_host()));
     for name in model.closure(host.roles.iter().map(|role| &role.value)) {
@@ -45,6 +69,11 @@ pub fn lower<'m>(
         let (Some(content), Some(templates)) = (role.contents.get(codename), lowered.templates.get(codename)) else {
             continue;
         };
+        let place = Place::Role(name);
+        let own = monitoring::commands(place, content, |check| model.thresholds(host, place, check));
+        if own != monitoring::commands(place, content, |check| check.thresholds.clone()) {
+            assembly.rendered_checks(&prefix.role_package(name), &own, host.name.span);
+        }
         for template in &templates.templates {
             match engine.render(&template.compiled, &templates.scope, Some(&scope)) {
                 Rendered::Text { text, .. } => {

@@ -48,6 +48,8 @@ pub fn lower(model: &Model, keyring: &Keyring) -> (Vec<PackagePlan>, Vec<Diagnos
     let roles: Vec<_> = model.roles.values().collect();
     let lowered: Vec<_> = roles.par_iter().map(|role| role::lower(model, &engine, role)).collect();
     let mut plans = vec![(runtime::lower(model), Party::Every), (keyring::lower(model, keyring), Party::Every)];
+    let monitoring = [monitoring::agent::lower, monitoring::nagios::lower, monitoring::munin::lower];
+    plans.extend(monitoring.into_iter().filter_map(|lower| lower(model)).map(|plan| (plan, Party::Every)));
     plans.extend(access::lower(model).into_iter().map(|plan| (plan, Party::Every)));
     plans.extend(backup::lower(model).into_iter().map(|plan| (plan, Party::Every)));
     diagnostics.extend(keyring::check(model));
@@ -75,6 +77,7 @@ pub fn lower(model: &Model, keyring: &Keyring) -> (Vec<PackagePlan>, Vec<Diagnos
     let meeting = Meeting::new(model);
     diagnostics.extend(claims::check(&plans, &parties, &meeting));
     diagnostics.extend(settings::check(model, &meeting));
+    diagnostics.extend(monitoring::check(model));
     diagnostics.extend(secret::check(model, &plans));
     diagnostics.extend(backup::check(model));
     (plans, unique(diagnostics))

@@ -69,6 +69,12 @@ pub fn lower<'e, 'm: 'e>(model: &'m Model, engine: &'e Engine<'m>, role: &'m Rol
         let (texts, hosts) = render(engine, &scope, content, &mut diagnostics);
         let mut assembly = Assembly::new(&owner, codename);
         assembly.add(content, &texts);
+        if role.monitoring.nagios_server.is_some() {
+            assembly.relate(RelationField::Depends, Relation::on(prefix.nagios_config_package()));
+        }
+        if role.monitoring.munin_server.is_some() {
+            assembly.relate(RelationField::Depends, Relation::on(prefix.munin_config_package()));
+        }
         for included in &role.includes {
             assembly.relate(RelationField::Depends, Relation::on(prefix.role_package(&included.value)));
         }

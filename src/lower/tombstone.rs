@@ -18,7 +18,9 @@ pub fn tombstone(model: &Model, name: &PackageName, was: PackageKind) -> DebCont
         PackageKind::Backup => scripts::backup_gone(),
         PackageKind::Access if *name == fleet.prefix.people_package() => scripts::people(&fleet.prefix),
         PackageKind::Access => scripts::access(&fleet.prefix),
-        PackageKind::Role | PackageKind::Host | PackageKind::Tombstone => scripts::tombstone(&fleet.prefix, name),
+        PackageKind::Role | PackageKind::Host | PackageKind::Monitoring | PackageKind::Tombstone => {
+            scripts::tombstone(&fleet.prefix, name)
+        }
     };
     DebContent {
         summary: format!("empty package: {name} has left the fleet"),

@@ -1,5 +1,6 @@
 //! `[access]`: logins and rules of sudo.
 
+use super::Facts;
 use super::content::Site;
 use super::text::{duplicates, one_line};
 use crate::diagnostics::{Diagnostic, rules};
@@ -14,7 +15,7 @@ pub fn resolve(ast: &ast::Access, site: &Site<'_>, out: &mut Vec<Diagnostic>) ->
     if let Some(list) = &ast.login {
         duplicates(list, "the group", out);
         for text in &list.value {
-            if let Some(group) = group(text, site, out)
+            if let Some(group) = group(text, site.facts, out)
                 && !access.login.contains(&group)
             {
                 access.login.push(group);
@@ -74,20 +75,20 @@ pub fn merge(common: &Access, release: &Access) -> Access {
     access
 }
 
-fn group(text: &Text, site: &Site<'_>, out: &mut Vec<Diagnostic>) -> Option<Spanned<GroupName>> {
-    if site.facts.groups.contains(&text.value)
+pub fn group(text: &Text, facts: &Facts, out: &mut Vec<Diagnostic>) -> Option<Spanned<GroupName>> {
+    if facts.groups.contains(&text.value)
         && let Ok(name) = GroupName::parse(&text.value)
     {
         return Some(Spanned::new(name, text.span));
     }
-    let near = crate::near::nearest(&text.value, site.facts.groups.iter().map(String::as_str));
+    let near = crate::near::nearest(&text.value, facts.groups.iter().map(String::as_str));
     let shown = text.value.escape_debug();
     out.push(
         Diagnostic::new(&rules::unknown_group::RULE, format!("there is no group \"{shown}\"")).at(text.span, "").help(
             match near {
                 Some(near) => format!("did you mean \"{near}\"?"),
-                None if site.facts.users.contains(&text.value) => {
-                    format!("{shown} is a user: access is given to groups; debrole group add makes one")
+                None if facts.users.contains(&text.value) => {
+                    format!("{shown} is a user: name a group of theirs; debrole group add makes one")
                 }
                 None => format!("add groups/{shown}.toml (debrole group add {shown}), or remove the entry"),
             },
@@ -209,7 +210,7 @@ fn sudo<'a>(
     site: &Site<'_>,
     out: &mut Vec<Diagnostic>,
 ) -> Option<SudoRule> {
-    let group = ast.group.as_ref().and_then(|text| group(text, site, out));
+    let group = ast.group.as_ref().and_then(|text| group(text, site.facts, out));
     let noexec = ast.noexec.as_ref().is_some_and(|flag| flag.value);
     let mut commands: Vec<Spanned<Command>> = Vec::new();
     let mut valid = true;

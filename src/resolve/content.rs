@@ -87,6 +87,12 @@ pub fn resolve(ast: &ast::Content, site: &mut Site<'_>, out: &mut Vec<Diagnostic
         content.backups.extend(super::backup::job(backup, out));
     }
     content.backup_server = ast.backup_server.as_ref().and_then(|server| super::backup::server(&server.0, out));
+    for check in ast.check.iter().flat_map(|many| &many.0) {
+        content.checks.extend(super::monitoring::check(check, site, out));
+    }
+    for plugin in ast.munin.iter().flat_map(|many| &many.0) {
+        content.munin.extend(super::monitoring::munin(plugin, out));
+    }
     content.sysctl = ast.sysctl.as_ref().map(|table| command::sysctl(table, out)).unwrap_or_default();
     content.environment = ast.environment.as_ref().map(|table| command::environment(table, out)).unwrap_or_default();
     content.setup = ast.setup.as_ref().and_then(|text| script(text, "`setup`", out));
@@ -468,6 +474,8 @@ fn twice(content: &Content, out: &mut Vec<Diagnostic>) {
     check(content.accounts.iter().map(|a| (a.name.as_str(), a.name.as_str(), a.name.span)), rule, "[[account]]", out);
     check(content.secrets.iter().map(|s| (s.name.as_str(), s.name.as_str(), s.name.span)), rule, "[[secret]]", out);
     check(content.backups.iter().map(|b| (b.name.as_str(), b.name.as_str(), b.name.span)), rule, "[[backup]]", out);
+    check(content.checks.iter().map(|c| (c.name.as_str(), c.name.as_str(), c.name.span)), rule, "[[check]]", out);
+    check(content.munin.iter().map(|m| (m.name.as_str(), m.name.as_str(), m.name.span)), rule, "[[munin]]", out);
     let questions = content.debconf.iter();
     check(
         questions.map(|q| ((q.package.as_str(), q.question.as_str()), q.question.as_str(), q.question.span)),
@@ -517,6 +525,8 @@ pub fn merge(common: &Content, release: &Content) -> Content {
         access: super::access::merge(&common.access, &release.access),
         backups: replaced(&common.backups, &release.backups, |x| x.name.value.clone()),
         backup_server: release.backup_server.clone().or_else(|| common.backup_server.clone()),
+        checks: replaced(&common.checks, &release.checks, |x| x.name.value.clone()),
+        munin: replaced(&common.munin, &release.munin, |x| x.name.value.clone()),
         sysctl,
         environment,
         setup: release.setup.clone().or_else(|| common.setup.clone()),

@@ -48,9 +48,9 @@ const ARCHITECTURES: &[&str] = &[
 ];
 const MIRROR: &str = "http://deb.debian.org/debian";
 const SECURITY: &str = "http://security.debian.org/debian-security";
-const MINUTE: u64 = 60;
-const HOUR: u64 = 3_600;
-const DAY: u64 = 86_400;
+pub const MINUTE: u64 = 60;
+pub const HOUR: u64 = 3_600;
+pub const DAY: u64 = 86_400;
 /// What Debian leaves to the administrator (Debian Policy 9.2.2), and what of it is people's where the tree says nothing.
 const USER_IDS: RangeInclusive<u32> = 1000..=59_999;
 pub const UIDS: RangeInclusive<u32> = 2000..=59_999;
@@ -129,6 +129,8 @@ pub fn resolve(ast: &ast::Debrole, out: &mut Vec<Diagnostic>) -> Resolved {
             refresh: refresh.unwrap_or_default(),
             key: key.flatten(),
             drift,
+            // Set when the groups are known.
+            monitoring: crate::model::monitoring::Monitoring::default(),
             uids: (*uids.start(), *uids.end()),
             values: fleet_values,
             host_values,

@@ -2,11 +2,11 @@
 
 use super::content::{self, Site};
 use super::text::duplicates;
-use super::{Facts, people, role, values};
+use super::{Facts, monitoring, people, role, values};
 use crate::diagnostics::{Diagnostic, rules};
 use crate::model::Host;
 use crate::names::HostName;
-use crate::schema::{Texts, ast};
+use crate::schema::{One, Texts, ast};
 use crate::source::{Sources, Spanned};
 use crate::tree::Definition;
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,7 +38,10 @@ pub fn resolve(
     let values = values::resolve(ast.values.as_ref(), "host", values::HOST_BUILT_IN, out);
     let host_keys = people::host_keys(ast.ssh_host_key.as_ref(), out);
     let retired_host_keys = people::host_keys(ast.retired_ssh_host_key.as_ref(), out);
-    let content = content::resolve(&ast.content, &mut site, out);
+    let mut content = content::resolve(&ast.content, &mut site, out);
+    monitoring::programs(&mut content, out);
+    let own = ast.monitoring.as_ref().map(|One(table)| table);
+    let own = monitoring::host(&host, own, facts, out);
     content::clashes(&content, out);
     content::unused(&site, out);
     Some(Host {
@@ -50,6 +53,7 @@ pub fn resolve(
         host_keys,
         retired_host_keys,
         values,
+        monitoring: own,
         content,
     })
 }

@@ -11,8 +11,10 @@ mod fleet;
 mod graph;
 mod host;
 mod ledger;
+mod monitoring;
 mod paths;
 mod people;
+mod plugins;
 mod relations;
 mod role;
 mod secrets;
@@ -66,7 +68,7 @@ pub fn understand(tree: &mut Tree) -> (Option<Model>, Vec<Diagnostic>) {
     });
     let roles = parse_all::<ast::Role>(&tree.sources, &tree.roles, &mut out);
     let hosts = parse_all::<ast::Host>(&tree.sources, &tree.hosts, &mut out);
-    let fleet = debrole.as_ref().map(|ast| fleet::resolve(ast, &mut out));
+    let mut fleet = debrole.as_ref().map(|ast| fleet::resolve(ast, &mut out));
 
     let users = parse_all::<ast::User>(&tree.sources, &tree.users, &mut out);
     let groups = parse_all::<ast::Group>(&tree.sources, &tree.groups, &mut out);
@@ -94,6 +96,10 @@ pub fn understand(tree: &mut Tree) -> (Option<Model>, Vec<Diagnostic>) {
         ),
     };
 
+    if let Some(fleet) = fleet.as_mut().and_then(|resolved| resolved.fleet.as_mut()) {
+        let ast = debrole.as_ref().and_then(|ast| ast.monitoring.as_ref());
+        fleet.monitoring = monitoring::fleet(ast.map(|schema::One(table)| table), &facts, &mut out);
+    }
     let releases = roles.iter().filter_map(|(name, (_, ast))| Some((*name, ast.releases.as_ref()?.span))).collect();
     // (What is resolved is no longer needed as it was written: ten thousand roles take room.)
     let resolved: Vec<_> = roles
@@ -130,7 +136,8 @@ pub fn understand(tree: &mut Tree) -> (Option<Model>, Vec<Diagnostic>) {
     host::addresses(&model_hosts, &mut out);
     let ledger = ledger::resolve(ledger.as_ref(), &mut out);
     let people = people::resolve(&users, &groups, &ledger, &facts, &mut out);
-    people::between(&people, &model_roles, &model_hosts, &mut out);
+    let hearing = monitoring::hearing(fleet.as_ref().and_then(|f| f.fleet.as_ref()), &model_roles, &model_hosts);
+    people::between(&people, &model_roles, &model_hosts, &hearing, &mut out);
     let secrets = secrets::resolve(debrole.as_ref(), tree.secrets.as_ref(), &facts, &mut out);
 
     // A file with a syntax error was understood in part only: what else seems wrong in it may not be.

@@ -607,6 +607,7 @@ pub fn between(
     people: &People,
     roles: &BTreeMap<RoleName, Role>,
     hosts: &BTreeMap<HostName, Host>,
+    hearing: &BTreeSet<GroupName>,
     out: &mut Vec<Diagnostic>,
 ) {
     let contents = roles.values().flat_map(|role| role.contents.values().map(AsRef::as_ref));
@@ -630,7 +631,7 @@ pub fn between(
         );
     }
     for (name, group) in &people.groups {
-        if !logins.contains(name) && !sudo.contains_key(name) {
+        if !logins.contains(name) && !sudo.contains_key(name) && !hearing.contains(name) {
             out.push(
                 Diagnostic::new(
                     &rules::group_without_grant::RULE,

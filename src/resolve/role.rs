@@ -2,7 +2,7 @@
 
 use super::content::{self, Site};
 use super::text::{duplicates, lines, one_line};
-use super::{Facts, values};
+use super::{Facts, monitoring, values};
 use crate::diagnostics::{Diagnostic, rules};
 use crate::model::{Content, Role};
 use crate::names::{Codename, RoleName};
@@ -46,7 +46,7 @@ pub fn resolve(
         }
         list.value.iter().filter_map(|text| release(text, facts, out)).collect::<BTreeSet<_>>()
     });
-    let common = content::resolve(&ast.content, &mut site, out);
+    let mut common = content::resolve(&ast.content, &mut site, out);
     let mut differing: BTreeMap<Codename, Content> = BTreeMap::new();
     for (codename, part) in ast.release.iter().flat_map(|named| &named.0) {
         let resolved = content::resolve(&part.content, &mut site, out);
@@ -60,13 +60,21 @@ pub fn resolve(
         }
         differing.insert(known, resolved);
     }
+    let codenames = facts.releases.iter().flatten();
+    let codenames = codenames.filter(|c| own_releases.as_ref().is_none_or(|own| own.contains(*c)));
+    if codenames.clone().any(|codename| !differing.contains_key(codename)) {
+        monitoring::programs(&mut common, out);
+    }
     let common = Arc::new(common);
     let mut common_checked = false;
-    let codenames = facts.releases.iter().flatten();
     let mut contents = BTreeMap::new();
-    for codename in codenames.filter(|c| own_releases.as_ref().is_none_or(|own| own.contains(*c))) {
+    for codename in codenames {
         let merged = match differing.get(codename) {
-            Some(part) => Arc::new(content::merge(&common, part)),
+            Some(part) => {
+                let mut merged = content::merge(&common, part);
+                monitoring::programs(&mut merged, out);
+                Arc::new(merged)
+            }
             None => common.clone(),
         };
         if !Arc::ptr_eq(&merged, &common) || !std::mem::replace(&mut common_checked, true) {
@@ -81,6 +89,7 @@ pub fn resolve(
         description: description.map(|text| text.value.trim().to_owned()).unwrap_or_default(),
         includes,
         values,
+        monitoring: monitoring::role(ast, facts, out),
         contents,
     })
 }

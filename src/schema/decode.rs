@@ -292,6 +292,31 @@ impl Decode for TextOrTexts {
     }
 }
 
+/// A number, or a string with one: kept as it is written.
+#[derive(Debug, Clone)]
+pub struct Measure(pub Text);
+
+impl Decode for Measure {
+    fn decode(value: &Toml<'_>, d: &mut Decoder<'_>) -> Option<Self> {
+        let span = d.span(value.span());
+        let text = match value.get_ref() {
+            DeValue::String(_) => return Text::decode(value, d).map(Measure),
+            DeValue::Integer(number) => integer(number).map(|number| number.to_string()),
+            // As it is written: 0.1 is not to become 0.10000000000000001. Infinities and exponents are none of it.
+            DeValue::Float(number) => Some(number.as_str().replace('_', ""))
+                .filter(|text| text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-')),
+            _ => None,
+        };
+        if text.is_none() {
+            d.wrong_type(value, "a number or a string");
+        }
+        text.map(|text| Measure(Spanned::new(text, span)))
+    }
+    fn shape() -> Shape {
+        Shape::Measure
+    }
+}
+
 /// A table of names to strings or integers: `[sysctl]`, `[environment]`. Integers are kept as they are written in
 /// decimal.
 #[derive(Debug, Clone)]

@@ -81,6 +81,7 @@ pub enum Shape {
     Number,
     Texts,
     TextOrTexts,
+    Measure,
     Day,
     Scalars,
     Values,
@@ -125,6 +126,8 @@ macro_rules! schema {
             fn empty(span: Span) -> Self {
                 $name { span, $($key: None,)* $($embed: $etype::empty(span),)? }
             }
+            // (A table may have no keys: it is there or not.)
+            #[allow(unused_variables)]
             fn set(&mut self, key: &str, value: &Toml<'_>, d: &mut Decoder<'_>) -> bool {
                 match key {
                     $(schema!(@key $key $($toml)?) => {

@@ -8,7 +8,7 @@ mod meta;
 pub mod reference;
 mod syntax;
 
-pub use decode::{Day, Flag, Many, Named, Number, One, Scalars, Text, TextOrTexts, Texts, ValueTable};
+pub use decode::{Day, Flag, Many, Measure, Named, Number, One, Scalars, Text, TextOrTexts, Texts, ValueTable};
 pub use meta::{Field, Options, Shape, Table, TableMeta};
 
 use crate::diagnostics::Diagnostic;

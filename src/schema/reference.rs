@@ -73,6 +73,7 @@ fn described(shape: Shape) -> String {
         Shape::Number => "integer".into(),
         Shape::Texts => "list of strings".into(),
         Shape::TextOrTexts => "string or list of strings".into(),
+        Shape::Measure => "number or string".into(),
         Shape::Day => "date".into(),
         Shape::Scalars => "table of strings and integers".into(),
         Shape::Values => "table of any values".into(),
@@ -242,6 +243,7 @@ fn property(field: &Field, definitions: &mut Map<String, Value>) -> Value {
             "oneOf".to_owned(),
             json!([{ "type": "string" }, { "type": "array", "items": { "type": "string" } }]),
         )]),
+        Shape::Measure => Map::from_iter([("type".to_owned(), json!(["number", "string"]))]),
         Shape::Scalars => Map::from_iter([
             ("type".to_owned(), json!("object")),
             ("additionalProperties".to_owned(), json!({ "type": ["string", "integer"] })),

@@ -158,6 +158,7 @@ impl Tree {
             description: String::new(),
             includes: includes.iter().map(|i| Spanned::new(RoleName::parse(i).unwrap(), at(i))).collect(),
             values: BTreeMap::new(),
+            monitoring: Default::default(),
             contents: releases.iter().map(|r| (Codename::parse(r).unwrap(), Arc::new(content.clone()))).collect(),
         };
         self.roles.insert(role.name.value.clone(), role);
@@ -180,6 +181,7 @@ impl Tree {
             retired_host_keys: Vec::new(),
             addresses: Vec::new(),
             values: BTreeMap::new(),
+            monitoring: Default::default(),
             content: Content::default(),
         };
         self.hosts.insert(host.name.value.clone(), host);
@@ -214,6 +216,7 @@ impl Tree {
                 pin_allow: Vec::new(),
                 refresh: Default::default(),
                 drift: Default::default(),
+                monitoring: Default::default(),
                 uids: (2000, 59_999),
                 key: None,
                 values: BTreeMap::new(),

@@ -45,6 +45,7 @@ pub fn model(releases: &[(&str, u32)]) -> Model {
             pin_allow: Vec::new(),
             refresh: Default::default(),
             drift: Default::default(),
+            monitoring: Default::default(),
             uids: (2000, 59_999),
             key: None,
             values: BTreeMap::new(),

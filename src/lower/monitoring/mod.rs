@@ -1,6 +1,14 @@
 //! The machine's side of monitoring: the texts in this folder, with the fleet's prefix set in. What is compiled of hosts
 //! and roles is put beside them by who lowers the packages.
 
+pub mod agent;
+mod faults;
+pub mod munin;
+pub mod nagios;
+pub mod role;
+
+pub use faults::check;
+
 use crate::names::{MachinePath, Prefix};
 use crate::plan::Entry;
 use std::collections::BTreeMap;

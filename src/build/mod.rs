@@ -126,17 +126,16 @@ impl Draft {
 
     /// Makes the new .debs and hands them to the sink; each one's content ends with that. An error is the sink's own or
     /// that of a package which can't be written.
-    pub fn write(&mut self, sink: &dyn Sink) -> Result<Build, Vec<Diagnostic>> {
-        let jobs = std::mem::take(&mut self.jobs);
+    pub fn write(self, sink: &dyn Sink) -> Result<Build, Vec<Diagnostic>> {
+        let Draft { changes, highest, time, maintainer, kept: mut records, jobs, site, access: _ } = self;
         let made: Vec<Result<PackageRecord, Diagnostic>> =
-            jobs.into_par_iter().map(|job| self.make(job, sink)).collect();
-        let site = self.site.par_iter().map(|new| {
-            let record = &new.record;
+            jobs.into_par_iter().map(|job| make(job, &maintainer, time, sink)).collect();
+        let site = site.into_par_iter().map(|new| {
+            let record = new.record;
             sink.put(NewDeb { filename: &record.filename, bytes: &new.bytes, sha256: &record.sha256 })?;
-            Ok(record.clone())
+            Ok(record)
         });
         let site: Vec<Result<PackageRecord, Diagnostic>> = site.collect();
-        let mut records = self.kept.clone();
         let mut wrong = Vec::new();
         for result in made.into_iter().chain(site) {
             match result {
@@ -153,36 +152,36 @@ impl Draft {
                 order.unwrap_or_else(|| a.version.cmp(&b.version)).then_with(|| a.architecture.cmp(&b.architecture))
             })
         });
-        Ok(Build { records, changes: self.changes.clone(), highest: self.highest.clone() })
+        Ok(Build { records, changes, highest })
     }
+}
 
-    fn make(&self, job: Job, sink: &dyn Sink) -> Result<PackageRecord, Diagnostic> {
-        let package = deb::Package { name: &job.name, maintainer: &self.maintainer, content: &job.content };
-        let stamp = deb::Stamp {
-            version: &job.version,
-            content_hash: &job.content_hash,
-            moved_from: &job.moved_from,
-            changelog: &job.changelog,
-            copyright: &job.copyright,
-            time: self.time,
-        };
-        let made = package.write(&stamp).map_err(|error| unwritable(&job.name, job.span, &error))?;
-        let filename = pool_file(job.kind, &job.name, &job.version, "all");
-        sink.put(NewDeb { filename: &filename, bytes: &made.bytes, sha256: &made.sha256 })?;
-        Ok(PackageRecord {
-            name: job.name,
-            version: job.version,
-            architecture: "all".into(),
-            kind: job.kind,
-            releases: job.releases,
-            filename,
-            size: made.bytes.len() as u64,
-            sha256: made.sha256,
-            content: job.content_hash,
-            control: made.control,
-            in_place: job.in_place,
-        })
-    }
+fn make(job: Job, maintainer: &str, time: i64, sink: &dyn Sink) -> Result<PackageRecord, Diagnostic> {
+    let package = deb::Package { name: &job.name, maintainer, content: &job.content };
+    let stamp = deb::Stamp {
+        version: &job.version,
+        content_hash: &job.content_hash,
+        moved_from: &job.moved_from,
+        changelog: &job.changelog,
+        copyright: &job.copyright,
+        time,
+    };
+    let made = package.write(&stamp).map_err(|error| unwritable(&job.name, job.span, &error))?;
+    let filename = pool_file(job.kind, &job.name, &job.version, "all");
+    sink.put(NewDeb { filename: &filename, bytes: &made.bytes, sha256: &made.sha256 })?;
+    Ok(PackageRecord {
+        name: job.name,
+        version: job.version,
+        architecture: "all".into(),
+        kind: job.kind,
+        releases: job.releases,
+        filename,
+        size: made.bytes.len() as u64,
+        sha256: made.sha256,
+        content: job.content_hash,
+        control: made.control,
+        in_place: job.in_place,
+    })
 }
 
 /// Releases that are published and have left debrole.toml, each as a warning.

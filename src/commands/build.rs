@@ -26,7 +26,7 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
     let places = load::places(global, reporter)?;
     let Compiled { loaded, plans, keyring } = compile(&places, args.time.unwrap_or_else(key::now), reporter)?;
     // The program ends with this command: to take a whole fleet apart before, piece by piece, would be for nothing.
-    let (loaded, keyring) = (&*ManuallyDrop::new(loaded), &keyring);
+    let (loaded, plans, keyring) = (&*ManuallyDrop::new(loaded), ManuallyDrop::new(plans), &keyring);
     let model = loaded.model.as_ref().ok_or(Failure::Wrong)?;
     let fail = |errors| fail(errors, loaded, reporter);
     let now = match args.time {
@@ -46,10 +46,8 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
     }
 
     let pool = Pool(&repository);
-    let mut draft = ManuallyDrop::new(
-        build::draft(Input { model, plans: &plans, previous: repository.head(), published: &pool, time: now.seconds() })
-            .map_err(fail)?,
-    );
+    let input = Input { model, plans: &plans, previous: repository.head(), published: &pool, time: now.seconds() };
+    let draft = build::draft(input).map_err(fail)?;
     let unchanged = draft.is_unchanged();
     reporter.diagnostics(&build::dropped_releases(model, repository.head()), &loaded.tree.sources);
     let people = draft.access.clone();
@@ -74,7 +72,7 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
     }
 
     let settings = settings(model);
-    if unchanged && !args.refresh {
+    let built = if unchanged && !args.refresh {
         let built = draft.write(&Mutex::default()).map_err(fail)?;
         // A key that is absent is told at once; what else may be wrong with it, when it is to sign.
         let home = archive_key::open_home(&key::home(&places)).map_err(|d| fail(vec![*d]))?;
@@ -86,15 +84,19 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
             report(&published, &built.changes, &people, &not_run, loaded, &places, reporter);
             return Ok(());
         }
-    }
+        Ok(built)
+    } else {
+        Err(draft)
+    };
 
     busy.say("making packages");
-    drop(plans);
+    // The content of each package is wanted until its bytes are made: in a large fleet that is half of all memory.
+    drop(ManuallyDrop::into_inner(plans));
     let staging = repository.begin(&settings, now).map_err(fail)?;
     // GnuPG takes its time to say what it has: meanwhile the packages are made.
     let (chosen, built) = std::thread::scope(|scope| {
         let chosen = scope.spawn(|| choose_key(&repository, model, keyring, &places, now));
-        let built = draft.write(&NewFiles(&staging, &leaks));
+        let built = built.or_else(|draft| draft.write(&NewFiles(&staging, &leaks)));
         (chosen.join(), built)
     });
     // (In this order: an error of the key says more about all that follows than one of a package.)

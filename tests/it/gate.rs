@@ -153,11 +153,10 @@ impl Site {
             published: &Files(&out),
             time: now.seconds(),
         };
-        let mut draft = build::draft(input)?;
+        let draft = build::draft(input)?;
         let staging = repository.begin(&settings, now)?;
         let built = draft.write(&NewFiles(&staging))?;
         let new = staging.finish();
-        drop(draft);
         repository.publish(Publication {
             packages: built.records,
             new,

@@ -305,8 +305,11 @@ refresh() {
     if [ -s "$r/waiting" ]; then
         say "apt keeps back: $(tr '\n' ' ' <"$r/waiting")"
     fi
-    # What could not be fetched may come the next time; anything else would only fail again.
-    if [ -n "$asked" ] && ! grep -q 'Failed to fetch' "$r/errors"; then refresh_key >"$r/key"; fi
+    # What could not be fetched may come the next time, and who was killed under dpkg may live; anything else would only
+    # fail again.
+    if [ -n "$asked" ] && ! grep -qE 'Failed to fetch|received (a segmentation|signal)|exited unexpectedly' "$r/errors"; then
+        refresh_key >"$r/key"
+    fi
     refresh_end "${did:-nothing}"
 }
 

@@ -1,7 +1,7 @@
 //! People on two booted machines, with the real sshd, sudo and apt: they log in, do what they may, and leave.
 
 use super::fleet::{Fleet, Runs};
-use crate::machine::{Machine, Need, Outcome, Release, skip};
+use crate::machine::{Machine, Need, Outcome, Release, Services, skip};
 use std::collections::BTreeMap;
 use std::process::Command;
 
@@ -219,6 +219,91 @@ fn people_log_in_do_what_they_may_and_leave() {
     what_makes_machines_open_is_told(&people, &web);
     time_is_sshds_too(&mut people, &db);
     packages_go(&people, &web);
+}
+
+/// In the place of each program by which a refresh gets on: counts the calls, and at the one that /root/kill/at names
+/// kills the whole process group once it has done its work.
+const STEP: &str = r#"#!/bin/sh
+/root/kill/NAME "$@"
+status=$?
+case "$*" in *--compare-versions* | *--print-*) exit $status ;; esac # a question, no step
+if [ -e /root/kill/at ]; then
+    read -r n </root/kill/count
+    echo $((n + 1)) >/root/kill/count
+    read -r at </root/kill/at
+    [ "$((n + 1))" != "$at" ] || kill -KILL 0
+fi
+exit $status
+"#;
+
+/// Each run of a refresh that is to end somebody's access is killed after one step more; the next one ends it.
+const KILLED: &str = r#"
+set -e
+mkdir /root/kill
+for path in /usr/bin/mv /usr/bin/apt-get /usr/bin/apt-cache /usr/bin/dpkg /usr/bin/dpkg-deb /usr/lib/pg/access; do
+    name=${path##*/}
+    cp -a $path /root/kill/$name
+    sed "s/NAME/$name/" /root/step >/root/step.$name
+    chmod 755 /root/step.$name
+    cp --remove-destination /root/step.$name $path
+done
+all='etc home usr/share/pg var/lib/pg var/lib/dpkg/info var/lib/dpkg/status var/lib/dpkg/triggers var/lib/dpkg/updates var/lib/apt/extended_states'
+back() { cd /; rm -rf $all run/pg var/cache/pg var/backups/pg; cp -a /root/save/. /; }
+look() {
+    grep -h bob /etc/passwd /etc/shadow /etc/group || true
+    ls /etc/ssh/pg-keys
+    cat /var/lib/pg/marks/* 2>/dev/null || true
+    dpkg-query -W -f '${Package} ${Version} ${db:Status-Status}\n' 'pg-*'
+}
+run() {
+    echo 0 >/root/kill/count
+    echo "$1" >/root/kill/at
+    setsid -w pg-runtime refresh --keyring >/root/out 2>&1 || true
+    # apt gives dpkg a session of its own, which lives on for a moment when apt is killed.
+    while grep -lsxE 'dpkg|dpkg-deb' /proc/[0-9]*/comm >/dev/null; do sleep 0.1; done
+    rm /root/kill/at
+}
+mkdir /root/save; cd /; cp -a --parents $all /root/save/
+run 0
+look >/root/expected
+read -r total </root/kill/count
+out=0
+for n in $(seq $total); do
+    back
+    run $n
+    [ -e /etc/ssh/pg-keys/bob ] || out=$((out + 1))
+    run 0
+    look >/root/found
+    cmp -s /root/expected /root/found || { echo "after $n of $total:"; diff /root/expected /root/found || true; echo FIRST; cat /root/out1; echo SECOND; cat /root/out; exit 1; }
+done
+cat /root/expected
+echo "$total steps, out after $out"
+"#;
+
+#[test]
+fn a_refresh_that_is_killed_at_any_step_is_ended_by_the_next() {
+    if skip("refreshes that are killed", &[Need::Trees, Need::Program("ssh-keygen")]) {
+        return;
+    }
+    let mut people = People::new();
+    people.fleet = people.fleet.serve();
+    let web = people.fleet.machine_tree(Release::Bookworm, "web1.example.org");
+    web.services(Services::Denied);
+    people.fleet.join(&web, &web);
+    web.apt("install pg-host-web1.example.org");
+    web.no_marks();
+    people.fleet.remove("users/bob.toml");
+    people.group("webteam", 3002, "\"carol\"");
+    people.fleet.publish();
+    web.write("/root/step", STEP);
+    let said = web.ok(KILLED);
+    assert!(said.contains("\nbob:!") && said.contains("::1:\n") && !said.contains("\nbob\n"), "{said}");
+    let numbers = said.lines().last().and_then(|last| last.split_once(" steps, out after "));
+    let (total, out): (u32, u32) = numbers
+        .and_then(|(total, out)| Some((total.parse().ok()?, out.parse().ok()?)))
+        .unwrap_or_else(|| panic!("{said}"));
+    // Both outcomes were seen: before the step that counts, and long before dpkg is done.
+    assert!(total >= 8 && out >= 3 && out < total, "{said}");
 }
 
 fn renamed_while_logged_in(people: &mut People, web: &Machine) {

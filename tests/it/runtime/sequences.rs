@@ -281,11 +281,11 @@ down)
 esac
 "#;
 
-fn killed(part: &str) {
+fn killed(part: &str, release: Release) {
     if skip("strace", &[Need::Trees, Need::Program("strace")]) {
         return;
     }
-    let tree = machine(Release::Bookworm);
+    let tree = machine(release);
     // The tests' own strace, with its libraries.
     let said =
         Command::new("sh").args(["-c", "command -v strace; ldd $(command -v strace)"]).output().expect("sh runs");
@@ -303,11 +303,21 @@ fn killed(part: &str) {
 }
 
 #[test]
-fn dpkg_killed_on_the_way_up() {
-    killed("up");
+fn dpkg_killed_on_the_way_up_on_bookworm() {
+    killed("up", Release::Bookworm);
 }
 
 #[test]
-fn dpkg_killed_on_the_way_down() {
-    killed("down");
+fn dpkg_killed_on_the_way_down_on_bookworm() {
+    killed("down", Release::Bookworm);
+}
+
+#[test]
+fn dpkg_killed_on_the_way_up_on_trixie() {
+    killed("up", Release::Trixie);
+}
+
+#[test]
+fn dpkg_killed_on_the_way_down_on_trixie() {
+    killed("down", Release::Trixie);
 }

@@ -12,7 +12,6 @@ mod fleet;
 mod gate;
 mod lower;
 mod machine;
-mod monitoring;
 mod packages;
 mod program;
 mod publish;

@@ -18,7 +18,6 @@ on_both_releases! {
     git_takes_a_push_and_gives_a_clone
     mail_is_delivered_and_read
     apt_repo_compiles_the_fleet_and_serves_it
-    monitor_watches
     backup_keeps_a_backup
     hypervisor_has_its_bridge
 }
@@ -256,18 +255,6 @@ fn apt_repo_compiles_the_fleet_and_serves_it(release: Release) {
     let secret =
         client.ok("curl -s -o /dev/null -w '%{http_code}' http://192.0.2.80/../keys/private/pubring.kbx --path-as-is");
     assert!(secret.starts_with('4'), "{secret}");
-}
-
-fn monitor_watches(release: Release) {
-    let fleet = Fleet::published();
-    let client = client(&fleet);
-    let machine = fleet.boot(release, "mon1.example.org", 50);
-    machine.apt("install pg-role-monitor");
-    machine.no_marks();
-    machine.ok("systemctl is-active nagios4.service apache2.service cron.service");
-    machine.ok("nagios4 -v /etc/nagios4/nagios.cfg");
-    machine.wait_for("grep -q '^contact_name=sysadmins\\|contact_name=sysadmins' /var/lib/nagios4/status.dat /var/cache/nagios4/objects.cache 2>/dev/null || grep -rq sysadmins /var/cache/nagios4", 60);
-    assert_eq!(client.ok("curl -s -o /dev/null -w '%{http_code}' http://192.0.2.50/"), "200");
 }
 
 fn backup_keeps_a_backup(release: Release) {

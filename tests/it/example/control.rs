@@ -42,7 +42,8 @@ fn comes_and_goes(role: &str, release: Release) {
     if skip(&format!("{role} comes and goes on {}", release.codename()), &[Need::Trees]) {
         return;
     }
-    let mut fleet = Fleet::published();
+    // With the agents and the servers of the monitoring, which take longest, once.
+    let mut fleet = if role == "monitor" { Fleet::watched().serve() } else { Fleet::published() };
     let package = format!("pg-role-{role}");
 
     let machine = fleet.machine_tree(release, "machine.example.org");

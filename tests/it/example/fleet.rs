@@ -20,8 +20,14 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// The example fleet as it is, not built yet.
+    /// The example fleet without its monitoring, not built yet: a test of something else need not install the agent
+    /// everywhere.
     pub fn example() -> Fleet {
+        Fleet::watched().without(&["check", "munin", "monitoring", "nagios_server", "munin_server"])
+    }
+
+    /// The example fleet as it is, not built yet.
+    pub fn watched() -> Fleet {
         let directory = tempfile::Builder::new().prefix("debrole-fleet-").tempdir().expect("a temporary directory");
         let from = packages::example_fleet();
         for name in ["debrole.toml", "ledger.toml", "roles", "hosts", "groups", "users"] {
@@ -31,6 +37,34 @@ impl Fleet {
         let fleet = Fleet { directory, lab: Arc::new(Lab::new()), built: false };
         fleet.debrole(&["key", "init"]);
         fleet
+    }
+
+    /// Without these tables, and what is in them.
+    pub fn without(self, tables: &[&str]) -> Fleet {
+        let mut files = vec![self.tree().join("debrole.toml")];
+        for folder in ["roles", "hosts"] {
+            let entries = std::fs::read_dir(self.tree().join(folder)).expect("a folder of the example fleet").flatten();
+            files
+                .extend(entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "toml")));
+        }
+        for file in files {
+            let text = std::fs::read_to_string(&file).expect("a file of the example fleet");
+            let (mut kept, mut left_out, mut quoted) = (String::new(), false, false);
+            for line in text.lines() {
+                if !quoted && line.starts_with('[') {
+                    let name = line.trim_matches(['[', ']']).split('.').next().unwrap_or_default();
+                    left_out = tables.contains(&name);
+                }
+                // A comment belongs to what comes after it.
+                if !left_out || (!quoted && line.starts_with('#')) {
+                    kept += line;
+                    kept.push('\n');
+                }
+                quoted ^= line.matches("\"\"\"").count() == 1;
+            }
+            std::fs::write(&file, kept).expect("writable");
+        }
+        self
     }
 
     /// Without people: roles let nobody in, so that a machine of a test's own needs no administrator.

@@ -8,6 +8,7 @@ mod compiled;
 mod control;
 mod fleet;
 mod life;
+mod monitoring;
 mod people;
 mod refresh;
 mod secrets;

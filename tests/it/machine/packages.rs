@@ -14,8 +14,14 @@ const OTHERS: &[&str] = &[
     "debconf-utils postfix",
     // What every watched machine gets, and what asks it.
     "dbus monitoring-plugins-basic munin-node nagios-nrpe-plugin nagios-nrpe-server openssh-client openssh-server openssl",
+    // What a test asks web pages with.
+    "curl",
     "at cron libpam-systemd openssh-client openssh-server sudo",
 ];
+
+/// What pg-agent and pg-nagios-config ask for.
+const AGENT: &str = "dbus monitoring-plugins-basic munin-node nagios-nrpe-server openssh-client openssl";
+const NAGIOS: &str = "apache2 bsd-mailx monitoring-plugins-basic nagios-nrpe-plugin nagios4 openssh-server";
 
 /// What debrole itself is linked with: the repository's machine runs it.
 pub fn libraries(release: Release) -> &'static str {
@@ -71,6 +77,17 @@ pub fn role_packages(tree: &Path, release: Release) -> BTreeMap<String, BTreeSet
                     packages.insert(name.to_owned());
                 }
                 packages.extend(access(tree, table).into_iter().map(str::to_owned));
+                for one in
+                    ["check", "munin"].iter().flat_map(|key| table.get(*key).and_then(toml::Value::as_array)).flatten()
+                {
+                    packages.extend(strings(one.as_table().expect("a table"), "depends"));
+                }
+                if table.contains_key("nagios_server") {
+                    packages.extend(NAGIOS.split(' ').map(str::to_owned));
+                }
+                if table.contains_key("munin_server") {
+                    packages.extend(["apache2", "cron", "munin"].map(str::to_owned));
+                }
                 if table.contains_key("backup") {
                     packages.extend(["age", "openssh-client", "restic"].map(str::to_owned));
                 }
@@ -78,6 +95,9 @@ pub fn role_packages(tree: &Path, release: Release) -> BTreeMap<String, BTreeSet
                     packages.extend(["age", "openssh-server", "rclone", "restic", "systemd"].map(str::to_owned));
                 }
             }
+        }
+        if own.values().any(|table| table.contains_key("nagios_server")) {
+            packages.extend(AGENT.split(' ').map(str::to_owned));
         }
         sets.insert(role.clone(), packages);
     }

@@ -1,0 +1,288 @@
+//! The example fleet watched: a monitoring server, a web server and a database, booted and installed by apt alone, with
+//! real Nagios, NRPE and Munin.
+
+use super::fleet::{Fleet, Runs};
+use crate::machine::{Machine, Need, Release, Tree, skip};
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const MONITOR: &str = "mon1.example.org";
+const WEB: &str = "web1.example.org";
+const DB: &str = "db1.example.org";
+
+const IMPLIED: [&str; 11] =
+    ["clock", "disk", "drift", "kernel", "load", "memory", "nrpe", "patcher", "refresh", "units", "updates"];
+const COMMANDS: &str = "/var/lib/nagios4/rw/nagios.cmd";
+
+/// The three machines' part of the example fleet, with host keys that are at hand.
+struct Watched {
+    fleet: Fleet,
+    keys: TempDir,
+}
+
+impl Watched {
+    fn new(monitor: Release) -> Watched {
+        // Backups have tests of their own; here they would need a fourth machine.
+        let fleet = Fleet::watched().without(&["backup"]);
+        let keys = tempfile::tempdir().expect("a temporary directory");
+        for entry in std::fs::read_dir(fleet.tree().join("hosts")).expect("hosts").flatten() {
+            let name = entry.file_name().into_string().expect("a name");
+            let fqdn = name.trim_end_matches(".toml");
+            if ![MONITOR, WEB, DB].contains(&fqdn) {
+                let gone = if entry.path().is_dir() { std::fs::remove_dir_all } else { std::fs::remove_file };
+                gone(entry.path()).expect("writable");
+                continue;
+            }
+            let key = keys.path().join(fqdn);
+            let made =
+                Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", fqdn, "-f"]).arg(&key).status();
+            assert!(made.is_ok_and(|status| status.success()), "ssh-keygen");
+            let public = std::fs::read_to_string(key.with_extension("org.pub")).expect("a public key");
+            let text = std::fs::read_to_string(entry.path()).expect("readable");
+            let lines = text.lines().map(|line| match line.starts_with("ssh_host_key") {
+                true => format!("ssh_host_key = \"{}\"\n", public.trim()),
+                false => format!("{line}\n"),
+            });
+            std::fs::write(entry.path(), lines.collect::<String>()).expect("writable");
+        }
+        // It has a value that its machine alone has.
+        fleet.remove("roles/hypervisor.toml");
+        std::fs::remove_dir_all(fleet.tree().join("roles/hypervisor")).expect("writable");
+        let host = format!("hosts/{MONITOR}.toml");
+        if monitor == Release::Trixie {
+            fleet.edit(&host, "bookworm", "trixie");
+        }
+        // As fast as Nagios goes; and the load is that of the machine that tests.
+        fleet.edit("debrole.toml", "[monitoring]\n", "[monitoring]\ninterval = \"1m\"\nattempts = 1\n");
+        fleet.edit(
+            "debrole.toml",
+            "\n[secrets]\n",
+            "\n[monitoring.thresholds.load]\nwarning = 1000\ncritical = 2000\n\n[secrets]\n",
+        );
+        Watched { fleet: fleet.serve(), keys }
+    }
+
+    /// Boots a machine of the tree, which has its host key from the beginning, and installs its package.
+    fn machine(&self, release: Release, fqdn: &str, number: u8) -> Machine {
+        let tree = self.fleet.machine_tree(release, fqdn);
+        let private = std::fs::read(self.keys.path().join(fqdn)).expect("a key");
+        tree.write("/etc/ssh/ssh_host_ed25519_key", private);
+        let path = tree.path("/etc/ssh/ssh_host_ed25519_key");
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).expect("it is there");
+        tree.copy_in(self.keys.path().join(format!("{fqdn}.pub")), "/etc/ssh/ssh_host_ed25519_key.pub");
+        let machine = Machine::boot(&self.fleet.lab, tree, number);
+        self.fleet.join(&machine, machine.tree());
+        machine.apt(&format!("install pg-host-{fqdn}"));
+        machine.no_marks();
+        machine
+    }
+}
+
+/// Nagios as it is on the monitoring server.
+struct Nagios<'m> {
+    machine: &'m Machine,
+}
+
+impl Nagios<'_> {
+    /// (host, service) → (state, what it says), of all that have been checked; the rest with state 9.
+    fn services(&self) -> BTreeMap<(String, String), (u8, String)> {
+        let text = self.machine.ok("cat /var/lib/nagios4/status.dat");
+        let mut found = BTreeMap::new();
+        for block in text.split("servicestatus {").skip(1) {
+            let block = block.split("\n\t}").next().unwrap_or_default();
+            let value = |key: &str| {
+                let line = block.lines().find_map(|line| line.trim().strip_prefix(&format!("{key}=")));
+                line.unwrap_or_default().to_owned()
+            };
+            let state =
+                if value("has_been_checked") == "1" { value("current_state").parse().expect("a state") } else { 9 };
+            found.insert((value("host_name"), value("service_description")), (state, value("plugin_output")));
+        }
+        found
+    }
+
+    /// Has all services of a machine checked now.
+    fn force(&self, host: &str) {
+        self.machine.ok(&format!(
+            "n=$(date +%s); printf '[%s] SCHEDULE_FORCED_HOST_CHECK;{host};%s\\n[%s] SCHEDULE_FORCED_HOST_SVC_CHECKS;{host};%s\\n' \
+             $n $n $n $n >{COMMANDS}"
+        ));
+    }
+
+    /// Has the machines' services checked until all are as they should be: OK, but for those.
+    #[track_caller]
+    fn until(&self, hosts: &[&str], but: &[(&str, u8)]) -> BTreeMap<(String, String), (u8, String)> {
+        let started = Instant::now();
+        let mut forced: Option<Instant> = None;
+        loop {
+            if forced.is_none_or(|at| at.elapsed() > Duration::from_secs(15)) {
+                hosts.iter().for_each(|host| self.force(host));
+                forced = Some(Instant::now());
+            }
+            std::thread::sleep(Duration::from_millis(500));
+            let services = self.services();
+            let wrong: Vec<_> = services
+                .iter()
+                .filter(|((_, service), (state, _))| {
+                    let wanted = but.iter().find(|(name, _)| name == service).map_or(0, |(_, state)| *state);
+                    *state != wanted
+                })
+                .collect();
+            if !services.is_empty() && wrong.is_empty() {
+                return services;
+            }
+            assert!(started.elapsed() < Duration::from_secs(90), "{wrong:#?}");
+        }
+    }
+
+    /// Waits for a line of its log.
+    #[track_caller]
+    fn told(&self, line: &str) {
+        self.machine.wait_for(&format!("grep -F -- '{line}' /var/log/nagios4/nagios.log"), 20);
+    }
+}
+
+#[test]
+fn everything_is_watched_and_what_fails_is_told_on_bookworm() {
+    if !skip("monitoring on bookworm", &[Need::Boot, Need::Program("ssh-keygen")]) {
+        everything_is_watched(Release::Bookworm);
+    }
+}
+
+#[test]
+fn everything_is_watched_and_what_fails_is_told_on_trixie() {
+    if !skip("monitoring on trixie", &[Need::Boot, Need::Program("ssh-keygen")]) {
+        everything_is_watched(Release::Trixie);
+    }
+}
+
+fn everything_is_watched(release: Release) {
+    let watched = Watched::new(release);
+    let w = &watched;
+    let (monitor, web, db) = std::thread::scope(|scope| {
+        let machines = [(release, MONITOR, 50), (Release::Bookworm, WEB, 10), (Release::Trixie, DB, 20)]
+            .map(|(release, fqdn, number)| scope.spawn(move || w.machine(release, fqdn, number)));
+        let [monitor, web, db] = machines.map(|machine| machine.join().expect("a machine"));
+        (monitor, web, db)
+    });
+    // The agents try again every minute until the server is there; a test need not wait.
+    for machine in [&monitor, &web, &db] {
+        machine.ok("systemctl is-active pg-agent-exchange.timer pg-agent-status.timer nagios-nrpe-server.service munin-node.service");
+        machine.ok("systemctl restart pg-agent-exchange.service && systemctl start pg-agent-status.service");
+    }
+    monitor.ok("setpriv --reuid=munin --regid=munin --init-groups /usr/bin/munin-cron 2>&1");
+
+    // Every service of every machine, and all of them well.
+    let nagios = Nagios { machine: &monitor };
+    let all = [MONITOR, WEB, DB];
+    monitor.wait_for(&format!("test -p {COMMANDS} && test -s /var/lib/nagios4/status.dat"), 30);
+    let services = nagios.until(&all, &[]);
+    for (host, roles) in [
+        (MONITOR, &["base: ssh", "monitor: munin"][..]),
+        (WEB, &["base: ssh", "nginx: nginx", "web: http", "web: pages"]),
+        (DB, &["base: ssh", "db: postgresql"]),
+    ] {
+        let of: Vec<&str> = services.keys().filter(|(of, _)| of == host).map(|(_, service)| service.as_str()).collect();
+        let mut wanted = [&IMPLIED[..], roles].concat();
+        wanted.sort_unstable();
+        assert_eq!(of, wanted, "{host}");
+    }
+    let said = |host: &str, service: &str| services[&(host.to_owned(), service.to_owned())].1.clone();
+    assert!(said(WEB, "disk").starts_with("DISK OK - "), "{services:#?}");
+    assert!(said(DB, "db: postgresql").contains("accepting connections"), "{services:#?}");
+    assert!(said(WEB, "updates").contains("no security update waits"), "{services:#?}");
+
+    // nginx stops: the role's people hear of it, nobody else; and that it is well again.
+    web.ok("systemctl stop nginx.service");
+    nagios.until(&[WEB], &[("nginx: nginx", 2), ("web: pages", 2), ("web: http", 0)]);
+    for (contact, service) in [("chidi", "web: pages"), ("dana", "web: pages"), ("alma", "nginx: nginx")] {
+        nagios.told(&format!("SERVICE NOTIFICATION: {contact};{WEB};{service};CRITICAL;"));
+    }
+    assert_eq!(monitor.ok("grep -c 'NOTIFICATION: alma;.*;web: pages' /var/log/nagios4/nagios.log || :"), "0\n");
+    web.ok("systemctl start nginx.service");
+    nagios.until(&[WEB], &[]);
+    nagios.told(&format!("SERVICE NOTIFICATION: chidi;{WEB};web: pages;OK;"));
+
+    munin_has_values(&monitor, &[&web, &db]);
+    web_pages(&watched.fleet, &monitor);
+    look_at(&monitor);
+}
+
+/// Each plugin of each role has told a number.
+fn munin_has_values(monitor: &Machine, others: &[&Machine]) {
+    monitor.ok("setpriv --reuid=munin --regid=munin --init-groups /usr/bin/munin-cron 2>&1");
+    for (host, plugins) in [
+        (MONITOR, &["cpu", "df", "load", "memory"][..]),
+        (WEB, &["cpu", "load", "memory", "nginx_request", "nginx_status"]),
+        (DB, &["cpu", "load", "memory", "postgres_connections_db", "postgres_size_ALL"]),
+    ] {
+        for plugin in plugins {
+            // The last value that came, as it came, of each of its fields.
+            let values = monitor.ok(&format!(
+                "for rrd in /var/lib/munin/example.org/{host}-{plugin}-*.rrd; do rrdtool lastupdate $rrd | sed -n 's/^[0-9]*: //p'; done"
+            ));
+            let numbers = values.lines().filter(|value| value.trim().parse::<f64>().is_ok_and(f64::is_finite)).count();
+            assert!(numbers > 0, "{plugin} of {host}: {values:?}");
+        }
+    }
+    // Only the server is answered.
+    for machine in others {
+        let refused = monitor
+            .lab()
+            .run(&format!("bash -c 'exec 3<>/dev/tcp/{}/4949; echo list >&3; timeout 5 cat <&3'", machine.address()));
+        assert!(!refused.stdout.contains("cpu"), "{}", refused.all());
+    }
+}
+
+/// Who has a login sees both front ends; nobody else does.
+fn web_pages(fleet: &Fleet, monitor: &Machine) {
+    let client = Tree::client().join(&fleet.lab);
+    let login = monitor.ok("SUDO_USER=alma pg-runtime web-login");
+    let password = login.lines().find_map(|line| line.strip_prefix("password  ")).expect("a password");
+    assert!(login.contains("http://mon1.example.org/nagios4/\nhttp://mon1.example.org/munin/\n"), "{login}");
+    let pages = [
+        ("/nagios4/", "Nagios"),
+        ("/cgi-bin/nagios4/status.cgi?host=all", "web1.example.org"),
+        ("/cgi-bin/nagios4/cmd.cgi?cmd_typ=96&host=web1.example.org", "You are requesting to schedule a host check"),
+        ("/munin/", "web1.example.org"),
+        ("/munin/example.org/db1.example.org/index.html", "postgres_size_ALL"),
+    ];
+    for (page, text) in pages {
+        let ask = |options: &str| {
+            client.ok(&format!(
+                "curl -s --max-filesize 1000000 -w '\\n%{{http_code}}' {options} 'http://192.0.2.50{page}'"
+            ))
+        };
+        for options in ["", "--digest -u alma:wrong", "--digest -u chidi:", &format!("-u alma:{password}")] {
+            let refused = ask(options);
+            assert!(refused.ends_with("\n401") && !refused.contains(text), "{page} {options}: {refused}");
+        }
+        let shown = ask(&format!("--digest -u alma:{password}"));
+        assert!(shown.ends_with("\n200") && shown.contains(text), "{page}: {shown}");
+    }
+}
+
+/// With `DEBROLE_LOOK=DIRECTORY`: screenshots of the pages, by a headless Chromium of the machine that tests, for people.
+fn look_at(monitor: &Machine) {
+    let Some(directory) = std::env::var_os("DEBROLE_LOOK") else { return };
+    let login = monitor.ok("SUDO_USER=alma pg-runtime web-login");
+    let password = login.lines().find_map(|line| line.strip_prefix("password  ")).expect("a password");
+    for (name, page) in [
+        ("nagios", "/cgi-bin/nagios4/status.cgi?host=all&limit=0"),
+        ("nagios-tac", "/cgi-bin/nagios4/tac.cgi"),
+        ("munin", "/munin/"),
+        ("munin-web", "/munin/example.org/web1.example.org/index.html"),
+    ] {
+        let picture = Path::new(&directory).join(format!("{name}.png"));
+        let outcome = monitor.lab().run(&format!(
+            "HOME=$(mktemp -d) timeout 60 chromium --headless --no-sandbox --disable-gpu --window-size=1300,1400 \
+             --virtual-time-budget=5000 --screenshot={} 'http://alma:{password}@192.0.2.50{page}'",
+            picture.display()
+        ));
+        assert!(picture.exists(), "{}", outcome.all());
+    }
+}

@@ -403,7 +403,7 @@ fn plain_line(text: &Text, what: &str, out: &mut Vec<Diagnostic>) -> bool {
         );
         return false;
     }
-    match text.value.char_indices().find(|(_, c)| INJECTING.contains(c)) {
+    match text.value.char_indices().find(|(_, c)| INJECTING.contains(c) || *c == '"') {
         Some((at, c)) => {
             out.push(
                 Diagnostic::new(&rules::check_characters::RULE, format!("{what} can't hold {c:?}"))

@@ -595,7 +595,8 @@ schema! {
         /// Its name: lower case letters, digits and inner hyphens, at most 40.
         name: Text { required: true, example: "\"http\"", pattern: "^[a-z][a-z0-9]*(-[a-z0-9]+)*$" },
         /// nrpe: the machine itself runs the command when it is asked. active: the monitoring server runs it.
-        /// passive: the machine tells by itself (`pg-agent`), and is missed when it does not.
+        /// passive: the machine tells by itself
+        /// (`/usr/lib/PREFIX/agent report ROLE/NAME STATE TEXT`, as root), and is missed when it does not.
         kind: Text { default: "\"nrpe\"", example: "\"active\"", values: &["nrpe", "active", "passive"] },
         /// A plugin's absolute path and its arguments, separated by blanks; an argument with blanks or other
         /// characters in it in quotes. No shell: what needs one is a script that the role ships (`[[file]]`).

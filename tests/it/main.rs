@@ -12,6 +12,7 @@ mod fleet;
 mod gate;
 mod lower;
 mod machine;
+mod monitoring;
 mod packages;
 mod program;
 mod publish;

@@ -456,6 +456,8 @@ fn templates(model: &Model) -> String {
     ];
     let mut asked = vec![
         ("name", "machine"),
+        // Nobody but the server itself says how it is.
+        ("passive_checks_enabled", "0"),
         ("check_interval", interval.as_str()),
         ("retry_interval", retry.as_str()),
         ("max_check_attempts", attempts.as_str()),
@@ -666,7 +668,8 @@ Match all
             description: "exchange of certificates for NRPE".to_owned(),
             home: path("/nonexistent"),
             shell: path("/bin/sh"),
-            groups: Vec::new(),
+            // Those may write to Nagios' command file: machines tell of passive checks.
+            groups: vec![account("www-data")],
         }],
         ..Content::default()
     };

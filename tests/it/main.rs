@@ -17,6 +17,7 @@ mod packages;
 mod program;
 mod publish;
 mod readers;
+mod readme;
 mod relation;
 mod render;
 mod repo;

@@ -116,9 +116,10 @@ fn real_software_through_every_mechanism_upgraded_and_purged_underneath() {
         newer(&host, "nginx", ""); // it wants the version of nginx-common that it was built with
         newer(&host, "sudo", "/etc/sudoers");
         newer(&host, "postfix", "");
+        newer(&host, "openssh-server", "");
         newer(&host, &format!("postgresql-{pg}"), "");
         let said = host.ok(&format!(
-            "DEBIAN_FRONTEND=noninteractive apt-get -y -q install /root/nginx.deb /root/nginx-common.deb /root/sudo.deb /root/postfix.deb /root/postgresql-{pg}.deb <&- 2>&1"
+            "DEBIAN_FRONTEND=noninteractive apt-get -y -q install /root/nginx.deb /root/nginx-common.deb /root/sudo.deb /root/postfix.deb /root/openssh-server.deb /root/postgresql-{pg}.deb <&- 2>&1"
         ));
         assert!(!said.contains("onfiguration file '"), "{said}");
         ours(&host, release);
@@ -149,6 +150,9 @@ fn real_software_through_every_mechanism_upgraded_and_purged_underneath() {
             ""
         );
         assert_eq!(host.ok("dpkg-divert --list | grep pg- || true; dpkg --audit"), "");
+        // The drop-in is there for the next sshd. Its validator, which is gone too, is not asked about what does not change.
+        host.ok("DEBIAN_FRONTEND=noninteractive apt-get -y -q purge openssh-server <&-");
+        assert_eq!(host.ok("ls /etc/ssh/sshd_config.d; test ! -e /etc/ssh/sshd_config"), "50-all.conf\n");
         // And again, then without the role: the files are as the packages want them.
         host.ok(&format!("DEBIAN_FRONTEND=noninteractive apt-get -y -q install {SOFTWARE} <&-"));
         ours(&host, release);

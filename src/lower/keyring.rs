@@ -98,6 +98,11 @@ fn preferences(model: &Model, site: &BTreeSet<PackageName>) -> String {
         prefix.people_package().to_string(),
         format!("{prefix}-access-*"),
         prefix.known_hosts_package().to_string(),
+        prefix.agent_package().to_string(),
+        prefix.nagios_config_package().to_string(),
+        prefix.munin_config_package().to_string(),
+        prefix.backup_package().to_string(),
+        prefix.backup_config_package().to_string(),
         format!("{prefix}-role-*"),
         format!("{prefix}-host-*"),
     ];

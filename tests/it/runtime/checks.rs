@@ -73,7 +73,7 @@ fn what_the_kernel_knows_is_judged_by_thresholds() {
     let disk = "mknod /dev/loop-control c 10 237; for i in 0 1 2 3 4 5 6 7; do mknod /dev/loop$i b 7 $i; done; truncate -s 8M /root/disk; mke2fs -q -F -N 64 /root/disk; mkdir -p '/mnt/a disk'; mount -o loop /root/disk '/mnt/a disk'";
     let fill = "head -c 20M /dev/zero 2>/dev/null >'/mnt/a disk/x' 2>/dev/null";
     c.is(&format!("{disk}; {fill}"), "disk 1 0.5", "CRITICAL", "0% space free on /mnt/a disk");
-    let inodes = "for i in $(seq 100); do : >\"/mnt/a disk/$i\"; done 2>/dev/null";
+    let inodes = "for i in $(seq 100); do touch \"/mnt/a disk/$i\"; done 2>/dev/null";
     c.is(&format!("{disk}; {inodes}"), "disk 1 0.5", "CRITICAL", "0% inodes free on /mnt/a disk");
     c.is("", "disk 5 10", "UNKNOWN", "the thresholds 5 and 10 are the wrong way round");
     c.is("", "load 4 2", "UNKNOWN", "the thresholds 4 and 2 are the wrong way round");

@@ -441,7 +441,13 @@ impl Model {
         of: fn(&Thresholds) -> Option<&Spanned<String>>,
     ) -> Vec<(&'m RoleName, &'m Spanned<String>)> {
         let said = |role: &'m Role| Some((&role.name.value, of(role.monitoring.thresholds.get(check)?)?));
-        let all: Vec<_> = self.roles_of(host).filter_map(said).collect();
+        // Few roles say anything: the others of the fleet need not be looked for on each machine.
+        let saying: Vec<_> = self.roles.values().filter_map(said).collect();
+        if saying.is_empty() {
+            return Vec::new();
+        }
+        let on_machine = self.closure(host.roles.iter().map(|role| &role.value));
+        let all: Vec<_> = saying.into_iter().filter(|(name, _)| on_machine.contains(name)).collect();
         let includes = |one: &RoleName, other: &RoleName| one != other && self.closure([one]).contains(other);
         let last = |(name, _): &(&RoleName, _)| !all.iter().any(|(other, _)| includes(other, name));
         all.iter().filter(|one| last(one)).copied().collect()

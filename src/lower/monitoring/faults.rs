@@ -116,8 +116,12 @@ fn known_checks(model: &Model, host: &Host, out: &mut Vec<Diagnostic>) {
     }
     let checks: BTreeMap<String, &Check> =
         model.checks(host).map(|(place, check)| (place.key(&check.name.value), check)).collect();
-    let jobs: BTreeSet<String> = backup::jobs(model)
+    // (All jobs of the fleet, so only where one may be meant.)
+    let of_backups = host.monitoring.skips.iter().any(|skip| skip.check.value.starts_with(&backup_key("")));
+    let jobs: BTreeSet<String> = of_backups
+        .then(|| backup::jobs(model))
         .into_iter()
+        .flatten()
         .filter(|job| job.client.name.value == host.name.value)
         .map(|job| backup_key(&job.name))
         .collect();

@@ -74,6 +74,9 @@ pub enum Command {
     /// Secrets that services on machines need, encrypted to those machines and to the administrators
     #[command(subcommand)]
     Secret(Secret),
+    /// The backups of machines, on the servers that keep them
+    #[command(subcommand)]
+    Backup(Backup),
     /// Write down the numbers of users and groups that ledger.toml does not have yet
     Ledger,
     /// Explain a diagnostic's code
@@ -332,6 +335,48 @@ pub enum Secret {
         #[command(flatten)]
         identities: Identities,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Backup {
+    /// List what the backup servers have, of the machines that left the fleet too
+    List {
+        /// Of this machine only, by its fully qualified domain name
+        host: Option<String>,
+        #[command(flatten)]
+        servers: BackupServers,
+    },
+    /// Restore a backup, or a part of it, into a directory of this machine
+    Restore(BackupRestore),
+}
+
+#[derive(Debug, Args)]
+pub struct BackupServers {
+    /// The backup server to ask, by its fully qualified domain name [default: each of the tree's]
+    #[arg(long, value_name = "FQDN")]
+    pub server: Option<String>,
+    /// How to reach it, as root or by sudo without a password: [user@]host, as for ssh(1) [default: its name]
+    #[arg(long, value_name = "DESTINATION", requires = "server")]
+    pub ssh: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct BackupRestore {
+    /// The machine that was backed up
+    pub host: String,
+    /// The job, such as web_www
+    pub job: String,
+    /// The directory to restore into; made if it does not exist, and must be empty
+    #[arg(long, value_name = "DIR")]
+    pub to: PathBuf,
+    /// The backup's id, as `list` shows it [default: the newest]
+    #[arg(long, value_name = "ID")]
+    pub snapshot: Option<String>,
+    /// This file or directory of the machine only
+    #[arg(long, value_name = "PATH")]
+    pub path: Option<String>,
+    #[command(flatten)]
+    pub servers: BackupServers,
 }
 
 #[derive(Debug, Args)]

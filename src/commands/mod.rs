@@ -1,6 +1,7 @@
 //! One file a subcommand: the only place that wires the stages together.
 
 mod access;
+mod backup;
 mod build;
 mod check;
 mod completions;
@@ -48,6 +49,7 @@ pub fn run(cli: &Cli, reporter: &Arc<Reporter>) -> Outcome {
         Command::User(command) => people::user(command, global, reporter),
         Command::Group(command) => people::group(command, global, reporter),
         Command::Secret(command) => secret::run(command, global, reporter),
+        Command::Backup(command) => backup::run(command, global, reporter),
         Command::Ledger => people::ledger(global, reporter),
         Command::Explain(args) => explain::run(args, reporter),
         Command::Host(command) => host::run(command, global, reporter),

@@ -162,6 +162,12 @@ send() { # SERVER JOB
     shift 2
     to_server "$server" "$@" 2>"$state/errors.$job"
     status=$?
+    # The lock of a run that was killed: restic removes those whose process is gone, and no others.
+    if [ "$status" != 0 ] && grep -q 'already locked' "$state/errors.$job"; then
+        to_server "$server" restic unlock --quiet </dev/null >/dev/null
+        to_server "$server" "$@" 2>"$state/errors.$job"
+        status=$?
+    fi
     sed 's/^/    /' "$state/errors.$job" >&2
     # 3: something could not be read. What was removed meanwhile need not be.
     if [ "$status" = 3 ] && ! grep -i '^error' "$state/errors.$job" | grep -qvi 'no such file or directory'; then

@@ -25,34 +25,64 @@ refused() { # TEXT
     logger -p auth.warning -t @PREFIX@-backup "$client: refused: $text" 2>/dev/null || :
 }
 
-# Of rclone's log on standard input what is an attempt. A client removes its own locks, and after a failed upload tries
-# to remove what may have been left of it.
+# Whether a file of the repository is as it was sent: its name is its content's hash. What a full disk left of an upload is
+# none, and nobody's backup.
+whole() { [ "$(sha256sum <"$1" | cut -d ' ' -f 1)" = "${1##*/}" ]; }
+
+# Of rclone's log on standard input what is an attempt. A client removes its own locks; after a failed upload it tries to
+# remove what may be left of it, and to send it again.
 attempts() {
+    unfinished=
     grep --line-buffered -aE ': DELETE |refusing to overwrite' | while IFS= read -r line; do
         case $line in
         *"refusing to overwrite"*)
             line=${line%: Post request*}
-            refused "overwrite of ${line##* }"
-            continue
+            what=overwrite object=/${line##* }
             ;;
+        *) what=removal object=${line#*": DELETE "} ;;
         esac
-        object=${line#*": DELETE "}
         name=${object##*/}
         case $object in
+        *..* | *[!A-Za-z0-9/]*) name= ;;
         /locks/"$name") case $name in *[!0-9a-f]*) ;; *) continue ;; esac ;;
         /data/"$name") object=/data/${name%"${name#??}"}/$name ;;
         esac
-        case $object in
-        *..* | *[!A-Za-z0-9/]*) ;;
-        *) [ -e "$home/repo$object" ] || continue ;;
-        esac
-        refused "removal of $object"
+        if [ -n "$name" ]; then
+            case " $unfinished " in *" $name "*) continue ;; esac
+            [ -e "$home/repo$object" ] || continue
+            case $object in
+            /data/* | /index/* | /keys/* | /snapshots/*)
+                if [ -f "$home/repo$object" ] && ! whole "$home/repo$object"; then
+                    rm -f "$home/repo$object"
+                    unfinished="$unfinished $name"
+                    continue
+                fi
+                ;;
+            esac
+        fi
+        refused "$what of $object"
     done
+}
+
+# What a full disk left of an index would keep restic from reading all others. While no session is open, nothing of it is
+# still on its way.
+tidy() {
+    [ -d "$home/repo/index" ] || return 0
+    flock -n 9 || return 0
+    newer=
+    [ ! -e "$home/tidy" ] || newer="-newer $home/tidy"
+    : >"$home/tidy.new" || return 0
+    # shellcheck disable=SC2086 # two words, or none
+    find "$home/repo/index" "$home/repo/snapshots" "$home/repo/keys" -type f $newer | while IFS= read -r file; do
+        whole "$file" || rm -f "$file"
+    done
+    mv "$home/tidy.new" "$home/tidy"
 }
 
 restic() { # [LIMIT]
     [ -e "$home/key.age" ] || die "there is no key of $client here: @PREFIX@-backup run JOB on $client sends it"
     exec 9>>"$home/lock"
+    tidy
     # While old backups are removed, nothing comes in: nobody but this lock could say so to a client that lies.
     flock -s -w 3600 9 || die "old backups are being removed for an hour now: try again later"
     [ -d "$home/repo" ] || mkdir "$home/repo" || die "can't make $home/repo"

@@ -102,7 +102,7 @@ sub keep_seen {
 my ($uid, $gid) = (getpwnam $account)[2, 3];
 
 # Runs as the account whose the backups are, never as root; its output, and whether it succeeded. `input`: on its standard
-# input. `out`: where its output goes.
+# input. `shown`: its output is ours.
 sub run {
     my (%how) = @_;
     my @command = @{ $how{command} };
@@ -114,7 +114,7 @@ sub run {
         close $from_command;
         close $to_command;
         open STDIN, '<&', $from_us or exit 126;
-        if ($how{out}) { open STDOUT, '>&', $how{out} or exit 126 } else { open STDOUT, '>&', $to_us or exit 126 }
+        $how{shown} or open STDOUT, '>&', $to_us or exit 126;
         if ($how{errors}) { open STDERR, '>', $how{errors} or exit 126 }
         $ENV{RESTIC_PASSWORD} = $how{password} if defined $how{password};
         $ENV{HOME}            = '/';
@@ -263,6 +263,12 @@ sub present {
     return \%present;
 }
 
+sub whole {
+    my ($file) = @_;
+    my ($said, $good) = run(command => ['sha256sum', $file], errors => $errors);
+    return $good && substr($said, 0, 64) eq substr $file, -64;
+}
+
 sub alarm_ {    # is kept until somebody clears it
     my ($client, $text) = @_;
     my $file = "$state/alarms/$client";
@@ -282,7 +288,8 @@ sub watch_client {
         push @now_wrong, sprintf('%s tried %d times to change what is here, last: %s', $client, scalar @attempts, $what // '?');
     }
     my $present = present($client);
-    my @new     = grep { !$seen->{$_} } sort keys %$present;
+    # What a full disk left of one is none: its name is its content's hash. The next session removes it.
+    my @new = grep { !$seen->{$_} && whole(home($client) . "/repo/snapshots/$_") } sort keys %$present;
     for my $one (grep { !$present->{ $_->{id} } } values %$seen) {
         delete $seen->{ $one->{id} };
         alarm_($client, "the backup $one->{job} of " . day($one->{arrived}) . ' is gone, and it was not removed by this server')
@@ -371,6 +378,8 @@ sub remove_old {
     $_->{going} = 1 for @going;
     keep_seen($client, $seen);
     my @ids = map { $_->{id} } @going;
+    # No session is open: whatever lock of restic's is there, nobody holds it.
+    restic($client, $password, ['unlock', '--remove-all']);
     my (undef, $good) = restic($client, $password, ['forget', '--prune', '--max-unused', '10%', @ids]);
     if (!$good) { complain("$client: old backups could not be removed: " . last_error()); return }
     delete $seen->{$_} for @ids;
@@ -586,10 +595,10 @@ sub restore {
     stop('nothing is written to a terminal: give --to DIRECTORY, or let it go into a file or tar(1)') if -t STDOUT;
     if ($node && $node->{type} eq 'file') {
         print header($node);
-        (undef, $good) = restic($client, $password, ['dump', '--no-lock', $id, $path], out => \*STDOUT);
+        (undef, $good) = restic($client, $password, ['dump', '--no-lock', $id, $path], shown => 1);
         print "\0" x ((512 - $node->{size} % 512) % 512 + 1024);
     }
-    else { (undef, $good) = restic($client, $password, ['dump', '--no-lock', '--archive', 'tar', $id, $path], out => \*STDOUT) }
+    else { (undef, $good) = restic($client, $password, ['dump', '--no-lock', '--archive', 'tar', $id, $path], shown => 1) }
     stop('not restored: ' . last_error()) unless $good;
 }
 

@@ -168,3 +168,22 @@ fn two_roles_that_would_make_one_server_in_two_places_are_a_clash() {
     let lowered = fleet(&[("roles/vault.toml", "summary = \"Vault\"\n[backup_server]\ndirectory = \"/srv/vault\"\n")]);
     assert!(lowered.report().contains("pg-backup-watch.timer"), "{}", lowered.report());
 }
+
+/// What is not pinned is installed, and never upgraded.
+#[test]
+fn every_package_of_the_example_fleet_is_pinned() {
+    let lowered = crate::lower::lower_directory(&crate::machine::packages::example_fleet());
+    let pin = text(&lowered, "pg-archive-keyring", "/usr/share/pg/pg.pref");
+    let (_, rest) = pin.split_once("\nPackage: ").expect("a stanza");
+    let patterns: Vec<&str> = rest.lines().next().expect("a line").split(' ').collect();
+    let pinned = |name: &str| {
+        patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
+            Some(start) => name.starts_with(start),
+            None => *pattern == name,
+        })
+    };
+    for plan in &lowered.plans {
+        assert!(pinned(plan.name.as_str()), "{} is not among {patterns:?}", plan.name);
+    }
+    assert!(lowered.plans.iter().any(|plan| plan.name.as_str() == "pg-backup-config") && !pinned("pg-other"));
+}

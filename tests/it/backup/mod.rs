@@ -1,5 +1,6 @@
 //! Backups: what is compiled for them, the plugin that tells of them, and what they do on machines.
 
 mod compiled;
+mod life;
 mod plugin;
 mod texts;

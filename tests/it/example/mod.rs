@@ -6,7 +6,7 @@ mod answers;
 mod changes;
 mod compiled;
 mod control;
-mod fleet;
+pub mod fleet;
 mod life;
 mod monitoring;
 mod people;

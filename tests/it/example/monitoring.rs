@@ -161,7 +161,7 @@ fn everything_is_watched_and_what_fails_is_told_on_trixie() {
 }
 
 fn everything_is_watched(release: Release) {
-    let watched = Watched::new(release);
+    let mut watched = Watched::new(release);
     let w = &watched;
     let (monitor, web, db) = std::thread::scope(|scope| {
         let machines = [(release, MONITOR, 50), (Release::Bookworm, WEB, 10), (Release::Trixie, DB, 20)]
@@ -210,6 +210,49 @@ fn everything_is_watched(release: Release) {
     munin_has_values(&monitor, &[&web, &db]);
     web_pages(&watched.fleet, &monitor);
     look_at(&monitor);
+
+    // What Nagios refuses does not reach it: it goes on with what it has.
+    let pid = monitor.ok("systemctl show -p MainPID --value nagios4.service");
+    monitor.tree().write("/etc/nagios4/conf.d/bad.cfg", "define host {\n    host_name bad\n    nonsense 1\n}\n");
+    watched.fleet.edit("roles/nginx.toml", "critical = 5\n", "critical = 5\ninterval = \"2m\"\n");
+    watched.fleet.publish();
+    let refreshed = monitor.run("pg-runtime refresh").all();
+    let mark = monitor.run("cat /var/lib/pg/marks/pg-nagios-config").stdout;
+    assert!(mark.contains("nagios4 -v"), "{mark}\n{refreshed}");
+    assert_eq!(monitor.ok("systemctl show -p MainPID --value nagios4.service"), pid);
+    monitor.ok("rm /etc/nagios4/conf.d/bad.cfg; pg-runtime apply");
+    monitor.no_marks();
+
+    // The web server leaves the tree, and comes back with another role: one list, one refresh.
+    let host = format!("hosts/{WEB}.toml");
+    let text = std::fs::read_to_string(watched.fleet.tree().join(&host)).expect("a host");
+    watched.fleet.remove(&host);
+    watched.fleet.publish();
+    monitor.ok("pg-runtime refresh");
+    monitor.wait_for("! grep -q web1.example.org /var/lib/nagios4/objects.cache", 20);
+    monitor.ok("systemctl start pg-agent-exchange.service");
+    assert_eq!(
+        monitor.ok(
+            "grep -rl web1.example.org /etc/nagios4 /etc/munin /usr/share/pg/nagios-config /usr/share/pg/munin-config \
+                    /var/lib/pg/nrpe/hosts; ls /var/lib/pg/nrpe/hosts"
+        ),
+        "db1.example.org.pem\nmon1.example.org.pem\n"
+    );
+    watched
+        .fleet
+        .write(&host, &text.replace("\"web\"", "\"nginx\"").split("\n[values]").next().expect("a text").to_owned());
+    watched.fleet.publish();
+    monitor.ok("pg-runtime refresh");
+    web.ok("pg-runtime refresh; systemctl start pg-agent-exchange.service");
+    monitor.wait_for(
+        "grep -q web1.example.org /var/lib/nagios4/objects.cache && test -p /var/lib/nagios4/rw/nagios.cmd",
+        20,
+    );
+    let services = nagios.until(&[WEB], &[]);
+    let of: Vec<&str> = services.keys().filter(|(of, _)| of == WEB).map(|(_, service)| service.as_str()).collect();
+    let mut wanted = [&IMPLIED[..], &["base: ssh", "nginx: nginx"]].concat();
+    wanted.sort_unstable();
+    assert_eq!(of, wanted);
 }
 
 /// Each plugin of each role has told a number.

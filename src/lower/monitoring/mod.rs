@@ -19,6 +19,7 @@ pub const CHECK: &str = include_str!("check.sh");
 pub const AGENT: &str = include_str!("agent.sh");
 /// The setup fragment of `<prefix>-agent`.
 const SETUP: &str = include_str!("setup");
+const TEARDOWN: &str = include_str!("teardown");
 const NAGIOS_CONF: &str = include_str!("nagios.conf");
 const MUNIN_CONF: &str = include_str!("munin.conf");
 const CGI_CFG: &str = include_str!("cgi.cfg");
@@ -47,6 +48,11 @@ pub fn agent_entries(prefix: &Prefix) -> BTreeMap<MachinePath, Entry> {
 /// The setup fragment of `<prefix>-agent`.
 pub fn agent_setup(prefix: &Prefix) -> String {
     set(prefix, SETUP)
+}
+
+/// The teardown fragment of `<prefix>-nagios-config`.
+pub fn nagios_teardown(prefix: &Prefix) -> String {
+    set(prefix, TEARDOWN)
 }
 
 /// Managed files of `<prefix>-nagios-config` for the web pages: path and text. Apache is reloaded when one changes.

@@ -4,7 +4,7 @@
 //! A service is written once for all machines on which it is the same: Nagios makes one of it for each.
 
 use super::agent::{Made, Pieces, account, head, home, path, plan, text};
-use super::nagios_web;
+use super::{nagios_teardown, nagios_web};
 use crate::model::monitoring::{Check, CheckKind, DAYS, EVERYTHING, IMPLIED, NRPE, Place, Thresholds};
 use crate::model::{Account, Content, Host, Model, User};
 use crate::names::{GroupName, HostName, MachinePath, PackageName, Prefix, RoleName};
@@ -671,6 +671,7 @@ Match all
             // Those may write to Nagios' command file: machines tell of passive checks.
             groups: vec![account("www-data")],
         }],
+        teardown: Some(Spanned::new(nagios_teardown(prefix), span)),
         ..Content::default()
     };
     Made {

@@ -44,11 +44,14 @@ pub fn contacts<'m>(
     first.unwrap_or(&model.fleet.monitoring.contacts)
 }
 
+/// Directives of an object with their values.
+type Lines = Vec<(&'static str, String)>;
+
 /// A service on all machines on which it is the same.
 struct Service {
     description: String,
     /// The lines of its definition, but for those that say where.
-    lines: Vec<(&'static str, String)>,
+    lines: Lines,
     /// Whether it is asked by NRPE, so that it is quiet while that does not answer.
     by_nrpe: bool,
     hosts: BTreeSet<HostName>,
@@ -57,7 +60,7 @@ struct Service {
 #[derive(Default)]
 struct Services {
     /// By description and lines.
-    services: BTreeMap<(String, Vec<(&'static str, String)>), Service>,
+    services: BTreeMap<(String, Lines), Service>,
     /// Of active checks: name → line.
     commands: BTreeMap<String, String>,
 }

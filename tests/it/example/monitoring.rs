@@ -139,10 +139,18 @@ impl Nagios<'_> {
         }
     }
 
-    /// Waits for a line of its log.
+    /// Waits for a line of its log. What is not told with the first check that finds it (while it is not yet certain that
+    /// NRPE answers, nothing is) is told with a later one.
     #[track_caller]
     fn told(&self, line: &str) {
-        self.machine.wait_for(&format!("grep -F -- '{line}' /var/log/nagios4/nagios.log"), 20);
+        let found = format!("grep -qF -- '{line}' /var/log/nagios4/nagios.log");
+        for _ in 0..8 {
+            if self.machine.run(&format!("timeout 15 sh -c \"until {found}; do sleep 0.3; done\"")).succeeded() {
+                return;
+            }
+            self.force(WEB);
+        }
+        panic!("{line}\n{}", self.machine.ok("tail -n 60 /var/log/nagios4/nagios.log"));
     }
 }
 

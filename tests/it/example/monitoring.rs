@@ -182,7 +182,8 @@ fn everything_is_watched(release: Release) {
         machine.ok("systemctl is-active pg-agent-exchange.timer pg-agent-status.timer nagios-nrpe-server.service munin-node.service");
         machine.ok("systemctl restart pg-agent-exchange.service && systemctl start pg-agent-status.service");
     }
-    monitor.ok("setpriv --reuid=munin --regid=munin --init-groups /usr/bin/munin-cron 2>&1");
+    // cron may be at it just now.
+    monitor.wait_for("setpriv --reuid=munin --regid=munin --init-groups /usr/bin/munin-cron 2>&1", 60);
 
     // Every service of every machine, and all of them well.
     let nagios = Nagios { machine: &monitor };
@@ -265,7 +266,8 @@ fn everything_is_watched(release: Release) {
 
 /// Each plugin of each role has told a number.
 fn munin_has_values(monitor: &Machine, others: &[&Machine]) {
-    monitor.ok("setpriv --reuid=munin --regid=munin --init-groups /usr/bin/munin-cron 2>&1");
+    // cron may be at it just now.
+    monitor.wait_for("setpriv --reuid=munin --regid=munin --init-groups /usr/bin/munin-cron 2>&1", 60);
     for (host, plugins) in [
         (MONITOR, &["cpu", "df", "load", "memory"][..]),
         (WEB, &["cpu", "load", "memory", "nginx_request", "nginx_status"]),

@@ -639,6 +639,14 @@ Match all
         &["ssh.service"],
         &[],
     ));
+    // Trixie's ping has no rights of its own; it goes by this, which a package sets that is only recommended.
+    files.push(pieces.file(
+        &format!("/etc/sysctl.d/60-{package}.conf"),
+        format!("{}net.ipv4.ping_group_range = 0 2147483647\n", head(package)),
+        "",
+        &[],
+        &["systemd-sysctl.service"],
+    ));
     for (at, text) in nagios_web(prefix) {
         let reload: &[&str] = if at.starts_with("/etc/apache2/") { &["apache2.service"] } else { &[] };
         files.push(pieces.file(&at, text, "", reload, &[]));

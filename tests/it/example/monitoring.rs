@@ -247,9 +247,7 @@ fn everything_is_watched(release: Release) {
         ),
         "db1.example.org.pem\nmon1.example.org.pem\n"
     );
-    watched
-        .fleet
-        .write(&host, &text.replace("\"web\"", "\"nginx\"").split("\n[values]").next().expect("a text").to_owned());
+    watched.fleet.write(&host, text.replace("\"web\"", "\"nginx\"").split("\n[values]").next().expect("a text"));
     watched.fleet.publish();
     monitor.ok("pg-runtime refresh");
     web.ok("pg-runtime refresh; systemctl start pg-agent-exchange.service");

@@ -30,6 +30,7 @@ pub mod model;
 pub mod names;
 pub mod near;
 pub mod plan;
+pub mod provision;
 pub mod relation;
 pub mod repo;
 pub mod resolve;

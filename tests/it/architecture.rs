@@ -42,6 +42,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("sign", &["diagnostics", "exec", "source"]),
     ("repo", &["diagnostics", "exec", "names", "plan", "sign", "source"]),
     ("serve", &["diagnostics"]),
+    // A repository, a key and a machine: nothing of the compiler.
+    ("provision", &["exec"]),
 ];
 
 /// Modules that must not look at the clock, the environment or the disk, nor make random numbers.

@@ -66,7 +66,7 @@ reference: build
 	$(TARGET)/release/debrole reference doc
 
 test: have-cargo test-packages
-	$(CARGO) test --locked --no-fail-fast -- --test-threads 2
+	CARGO="$(CARGO)" tests/all.sh
 
 # Machine tests are those in modules whose names are listed here: they need root, Debian trees or minutes.
 SLOW := example:: faults:: readers:: machine:: runtime:: archive:: gate:: packages:: reproducible::

@@ -21,12 +21,14 @@ impl Lab {
     pub fn new() -> Lab {
         let name = format!("{NAMESPACE}{}", unique());
         let lab = Lab { name: name.clone(), running: Mutex::new(Vec::new()) };
+        // A bridge without an address of its own has the lowest of its ports', which changes as machines come and go, and
+        // then those that stay know the network by an address that nobody has.
         sh(
             &format!(
                 "set -e
                 ip netns add {name}
                 ip -n {name} link set lo up
-                ip -n {name} link add br0 type bridge
+                ip -n {name} link add br0 address 02:00:c0:00:02:01 type bridge
                 ip -n {name} addr add 192.0.2.1/24 dev br0
                 ip -n {name} addr add 2001:db8::1/64 dev br0 nodad
                 ip -n {name} link set br0 up"

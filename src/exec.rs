@@ -33,6 +33,8 @@ const KEPT: &[&str] = &[
     "FTP_PROXY",
     "ALL_PROXY",
     "NO_PROXY",
+    // By which the processes of a run are known that has to be taken back (provision::undo::RUN).
+    "DEBROLE_RUN",
 ];
 
 /// The administration tools' directories, which the `PATH` of an ordinary user lacks.

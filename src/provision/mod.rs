@@ -14,6 +14,9 @@
 //!
 //! `undo` takes back what was done when one of them says no; `steps` is their order.
 
+pub mod record;
+pub mod undo;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 

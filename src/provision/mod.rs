@@ -14,6 +14,11 @@
 //!
 //! `undo` takes back what was done when one of them says no; `steps` is their order.
 
+mod apt;
+pub mod base;
+mod chroot;
+pub mod image;
+pub mod install;
 pub mod record;
 pub mod undo;
 
@@ -70,7 +75,7 @@ pub struct Disk {
     pub mount: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FileSystem {
     Ext4,
     Btrfs,

@@ -62,18 +62,22 @@ pub fn package_of(program: &str) -> Option<&'static str> {
         "gpg" => "gpg",
         "gpg-agent" => "gpg-agent",
         "gpgconf" => "gpgconf",
+        "flock" | "nsenter" | "setsid" | "unshare" => "util-linux",
         "gpgv" => "gpgv",
         "ip" => "iproute2",
         "lintian" => "lintian",
         "mmdebstrap" => "mmdebstrap",
         "mount" | "umount" => "mount",
-        "nsenter" | "unshare" => "util-linux",
+        "perl" => "perl-base",
+        "qemu-system-x86_64" => "qemu-system-x86",
         "reprepro" => "reprepro",
         "shellcheck" => "shellcheck",
         "sqv" => "sqv",
         "ssh" | "ssh-keygen" | "ssh-keyscan" => "openssh-client",
         "strace" => "strace",
+        "systemctl" => "systemd",
         "systemd-nspawn" => "systemd-container",
+        "virsh" => "libvirt-clients",
         "visudo" => "sudo",
         "xz" => "xz-utils",
         _ => return None,
@@ -202,27 +206,10 @@ impl Command {
     pub fn run(&self) -> Result<Output, ExecError> {
         let started = Instant::now();
         let io = |source| ExecError::Io { program: self.name(), source };
-        let mut command = std::process::Command::new(&self.program);
-        command.args(&self.arguments).env_clear();
-        for name in KEPT {
-            if let Some(value) = std::env::var_os(name) {
-                command.env(name, value);
-            }
-        }
-        command.env("PATH", search_path(std::env::var_os("PATH"))).env("LC_ALL", "C.UTF-8");
-        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        if let Some(directory) = &self.directory {
-            command.current_dir(directory);
-        }
+        let mut command = self.prepared();
         command.stdin(if self.input.is_empty() { Stdio::null() } else { Stdio::piped() });
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(|source| match source.kind() {
-            // A missing working directory gives the same error number as a missing program.
-            ErrorKind::NotFound if self.directory.as_ref().is_none_or(|d| d.is_dir()) => {
-                ExecError::NotInstalled { program: self.name(), package: package_of(&self.name()) }
-            }
-            _ => io(source),
-        })?;
+        let mut child = self.spawn(&mut command)?;
         let mut captured = Captured::default();
         match converse(&mut child, &self.input, started + self.limit, &mut captured) {
             Ok(true) => {
@@ -238,6 +225,42 @@ impl Command {
                 Err(io(source))
             }
         }
+    }
+
+    /// Starts it in a session of its own, without input and output, to run on when this program has ended. The time
+    /// limit does not concern it.
+    pub fn detach(&self) -> Result<Child, ExecError> {
+        let mut detached = self.clone();
+        detached.arguments.insert(0, std::mem::replace(&mut detached.program, "setsid".into()));
+        let mut command = detached.prepared();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        detached.spawn(&mut command)
+    }
+
+    fn prepared(&self) -> std::process::Command {
+        let mut command = std::process::Command::new(&self.program);
+        command.args(&self.arguments).env_clear();
+        for name in KEPT {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        command.env("PATH", search_path(std::env::var_os("PATH"))).env("LC_ALL", "C.UTF-8");
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        if let Some(directory) = &self.directory {
+            command.current_dir(directory);
+        }
+        command
+    }
+
+    fn spawn(&self, command: &mut std::process::Command) -> Result<Child, ExecError> {
+        command.spawn().map_err(|source| match source.kind() {
+            // A missing working directory gives the same error number as a missing program.
+            ErrorKind::NotFound if self.directory.as_ref().is_none_or(|d| d.is_dir()) => {
+                ExecError::NotInstalled { program: self.name(), package: package_of(&self.name()) }
+            }
+            _ => ExecError::Io { program: self.name(), source },
+        })
     }
 
     /// Runs it to its end; any exit status but 0 is an error.

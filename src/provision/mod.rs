@@ -17,9 +17,13 @@
 mod apt;
 pub mod base;
 mod chroot;
+pub mod console;
 pub mod image;
 pub mod install;
+pub mod probe;
 pub mod record;
+pub mod run;
+mod terminal;
 pub mod undo;
 
 use std::net::IpAddr;
@@ -100,7 +104,8 @@ pub enum Firmware {
 }
 
 /// What a machine runs by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Accelerator {
     /// The processor's own virtualization.
     Kvm,
@@ -108,6 +113,17 @@ pub enum Accelerator {
     Tcg,
     /// No machine of its own, but a container of the hypervisor's kernel.
     Nspawn,
+}
+
+impl Accelerator {
+    /// As the tree writes it: `kvm`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Accelerator::Kvm => "kvm",
+            Accelerator::Tcg => "tcg",
+            Accelerator::Nspawn => "nspawn",
+        }
+    }
 }
 
 /// What makes the machine the one that it is, before it exists.

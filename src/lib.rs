@@ -19,6 +19,7 @@
 pub mod access;
 pub mod adopt;
 pub mod age;
+pub mod allocate;
 pub mod archive;
 pub mod build;
 pub mod deb;

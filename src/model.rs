@@ -2,6 +2,7 @@
 //! makes and [`crate::lower`] reads. Collections are sorted, so that whatever is made from them is too.
 
 pub mod monitoring;
+pub mod vm;
 
 use crate::age;
 use crate::names::{
@@ -56,6 +57,8 @@ pub struct Fleet {
     pub key: Option<Spanned<String>>,
     pub drift: Drift,
     pub monitoring: Monitoring,
+    /// The networks that virtual machines are in, by name.
+    pub networks: BTreeMap<String, vm::Network>,
     /// The first and the last number that users and groups of the fleet get.
     pub uids: (u32, u32),
     /// `fleet.NAME` in templates.
@@ -177,6 +180,10 @@ pub struct Host {
     pub retired_host_keys: Vec<Spanned<PublicKey>>,
     pub values: Values,
     pub monitoring: HostMonitoring,
+    /// That it is a virtual machine.
+    pub vm: Option<vm::Vm>,
+    /// That virtual machines can be on it.
+    pub hypervisor: Option<vm::Hypervisor>,
     /// What is particular to this machine (a host may have all tables of a role).
     pub content: Content,
 }

@@ -11,6 +11,7 @@ mod init;
 mod key;
 mod load;
 mod people;
+mod provision;
 mod reference;
 mod secret;
 mod serve;

@@ -1,11 +1,13 @@
 //! `debrole show NAME`: what a role or a host compiles to, what a person may do.
 
 use super::load::{self, Loaded};
+use super::provision::wanted::{self, NotYet};
 use super::{Failure, Outcome, access};
 use crate::cli::{self, Global};
 use crate::reporter::Reporter;
 use debrole::diagnostics::Diagnostic;
 use debrole::lower::Keyring;
+use debrole::model::{Host, Model};
 use debrole::near;
 use debrole::plan::{DebContent, Entry, PackagePlan, Variant};
 use std::fmt::Write;
@@ -48,6 +50,13 @@ pub fn run(args: &cli::Show, global: &Global, reporter: &Reporter) -> Outcome {
     }
     for variant in &variants {
         reporter.result(text(plan, variant, &loaded).trim_end());
+    }
+    let host = |model| plan_host(model, plan);
+    if let Some((model, host)) = loaded.model.as_ref().and_then(|model| Some((model, host(model)?)))
+        && let Some((text, json)) = machine(model, host)
+    {
+        reporter.result(format_args!("\n{}", text.trim_end()));
+        reporter.member("vm", json);
     }
     if let Some((text, json)) = access::of_place(plan, &loaded, &plans, &places, &keyring) {
         reporter.result(format_args!("\n{}", text.trim_end()));
@@ -154,6 +163,85 @@ fn text(plan: &PackagePlan, variant: &Variant, loaded: &Loaded) -> String {
         let _ = writeln!(out, "\n  scripts: {}", names.join(", "));
     }
     out
+}
+
+/// The host whose package it is.
+fn plan_host<'m>(model: &'m Model, plan: &PackagePlan) -> Option<&'m Host> {
+    let prefix = &model.fleet.prefix;
+    model.hosts.values().find(|host| prefix.host_package(&host.name) == plan.name)
+}
+
+/// What a virtual machine is, and what of it is still open; None of another.
+fn machine(model: &Model, host: &Host) -> Option<(String, serde_json::Value)> {
+    let vm = host.vm.as_ref()?;
+    let home = wanted::home(model, host)?;
+    let open = match wanted::machine(model, host) {
+        Err(NotYet::Open(open)) => open.iter().map(ToString::to_string).collect(),
+        _ => Vec::new(),
+    };
+    let size = |bytes: u64| match bytes {
+        bytes if bytes.is_multiple_of(1 << 30) => format!("{}G", bytes >> 30),
+        bytes => format!("{}M", bytes >> 20),
+    };
+    let accel: Vec<&str> = vm.accel.iter().map(|one| one.as_str()).collect();
+    let mut out = String::from("  virtual machine:\n");
+    let _ = match (home.host, home.uri) {
+        (Some(host), Some(uri)) => writeln!(out, "    on {host} ({uri}, pool {})", home.pool),
+        _ => writeln!(out, "    on the machine where `debrole provision` runs"),
+    };
+    let _ = writeln!(
+        out,
+        "    {} processor{}, {} of memory, {}, by {}; {}",
+        vm.cpus,
+        if vm.cpus == 1 { "" } else { "s" },
+        size(vm.memory << 20),
+        vm.firmware.as_str(),
+        accel.join(", else "),
+        if vm.autostart { "starts with its hypervisor" } else { "does not start by itself" },
+    );
+    let mount = |disk: &debrole::model::vm::Disk| disk.mount.as_ref().map_or("/".to_owned(), |path| path.to_string());
+    for disk in &vm.disks {
+        let _ = writeln!(
+            out,
+            "    disk {}: {} {} at {}",
+            disk.name,
+            size(disk.size),
+            disk.file_system.as_str(),
+            mount(disk)
+        );
+    }
+    let bridge = |name: &str| model.fleet.networks.get(name).map_or("", |network| network.bridge.as_str());
+    for interface in &vm.interfaces {
+        let name = &interface.network.value;
+        let mac = interface.mac.as_ref().map(|mac| format!(" {}", mac.value)).unwrap_or_default();
+        let addresses: Vec<String> = interface.addresses.iter().map(|address| address.value.to_string()).collect();
+        let addresses = if addresses.is_empty() { "no address".to_owned() } else { addresses.join(", ") };
+        let _ = writeln!(out, "    network {name} (bridge {}){mac}: {addresses}", bridge(name));
+    }
+    if !open.is_empty() {
+        let _ = writeln!(out, "    `debrole provision {}` chooses {}", host.name.value, open.join(", "));
+    }
+    let json = serde_json::json!({
+        "hypervisor": home.host,
+        "uri": home.uri,
+        "pool": home.pool,
+        "cpus": vm.cpus,
+        "memory": vm.memory << 20,
+        "firmware": vm.firmware.as_str(),
+        "accel": accel,
+        "autostart": vm.autostart,
+        "disks": vm.disks.iter().map(|disk| serde_json::json!({
+            "name": disk.name, "size": disk.size, "file_system": disk.file_system.as_str(), "mount": mount(disk),
+        })).collect::<Vec<_>>(),
+        "networks": vm.interfaces.iter().map(|interface| serde_json::json!({
+            "name": interface.network.value,
+            "bridge": bridge(&interface.network.value),
+            "mac": interface.mac.as_ref().map(|mac| mac.value.to_string()),
+            "addresses": interface.addresses.iter().map(|address| address.value).collect::<Vec<_>>(),
+        })).collect::<Vec<_>>(),
+        "open": open,
+    });
+    Some((out, json))
 }
 
 /// The files that are made of secrets on the machine: below `/run/<prefix>-secrets/` the path, the owner, the secrets.

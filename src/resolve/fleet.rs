@@ -8,7 +8,7 @@ use crate::model::{ArchiveSource, Drift, Fleet, FleetPlaces, Refresh, Release};
 use crate::names::{Architecture, Codename, Prefix};
 use crate::schema::{self, Number, Text, Texts, ast};
 use crate::source::Spanned;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 /// What could be made of debrole.toml, whole or in part.
@@ -131,6 +131,8 @@ pub fn resolve(ast: &ast::Debrole, out: &mut Vec<Diagnostic>) -> Resolved {
             drift,
             // Set when the groups are known.
             monitoring: crate::model::monitoring::Monitoring::default(),
+            // Resolved by themselves, since hosts are looked at by them where the rest is wrong.
+            networks: BTreeMap::new(),
             uids: (*uids.start(), *uids.end()),
             values: fleet_values,
             host_values,

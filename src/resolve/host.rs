@@ -2,7 +2,7 @@
 
 use super::content::{self, Site};
 use super::text::duplicates;
-use super::{Facts, monitoring, people, role, values};
+use super::{Facts, monitoring, people, role, values, vm};
 use crate::diagnostics::{Diagnostic, rules};
 use crate::model::Host;
 use crate::names::HostName;
@@ -42,6 +42,8 @@ pub fn resolve(
     monitoring::programs(&mut content, out);
     let own = ast.monitoring.as_ref().map(|One(table)| table);
     let own = monitoring::host(&host, own, facts, out);
+    let virtual_machine = ast.vm.as_ref().and_then(|One(table)| vm::vm(&host, table, &addresses, facts, out));
+    let hypervisor = ast.hypervisor.as_ref().map(|One(table)| vm::hypervisor(&host, table, out));
     content::clashes(&content, out);
     content::unused(&site, out);
     Some(Host {
@@ -54,11 +56,13 @@ pub fn resolve(
         retired_host_keys,
         values,
         monitoring: own,
+        vm: virtual_machine,
+        hypervisor,
         content,
     })
 }
 
-fn parse_addresses(list: &Texts, out: &mut Vec<Diagnostic>) -> Vec<Spanned<IpAddr>> {
+pub(super) fn parse_addresses(list: &Texts, out: &mut Vec<Diagnostic>) -> Vec<Spanned<IpAddr>> {
     duplicates(list, "the address", out);
     let mut addresses: Vec<Spanned<IpAddr>> = Vec::new();
     let mut seen = BTreeSet::new();
@@ -94,7 +98,11 @@ fn parse_addresses(list: &Texts, out: &mut Vec<Diagnostic>) -> Vec<Spanned<IpAdd
 pub fn addresses(hosts: &BTreeMap<HostName, Host>, out: &mut Vec<Diagnostic>) {
     let mut seen: BTreeMap<IpAddr, (&HostName, &Spanned<IpAddr>)> = BTreeMap::new();
     for (name, host) in hosts {
-        for address in &host.addresses {
+        // A virtual machine may have more than those at which the others reach it.
+        let interfaces = host.vm.iter().flat_map(|vm| &vm.interfaces).filter(|interface| interface.own_addresses);
+        let more = interfaces.flat_map(|interface| &interface.addresses);
+        let more = more.filter(|more| host.addresses.iter().all(|address| address.value != more.value));
+        for address in host.addresses.iter().chain(more) {
             match seen.get(&address.value) {
                 Some((other, first)) => out.push(
                     Diagnostic::new(

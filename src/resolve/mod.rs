@@ -12,6 +12,7 @@ mod graph;
 mod host;
 mod ledger;
 mod monitoring;
+mod network;
 mod paths;
 mod people;
 mod plugins;
@@ -21,10 +22,11 @@ mod secrets;
 mod text;
 mod units;
 mod values;
+mod vm;
 
 use crate::diagnostics::{Diagnostic, Severity, rules};
-use crate::model::Model;
-use crate::names::{Codename, Prefix};
+use crate::model::{Model, vm::Network};
+use crate::names::{Architecture, Codename, Prefix};
 use crate::schema::{self, Table, ast};
 use crate::source::Sources;
 use crate::tree::{Definition, Tree};
@@ -47,6 +49,11 @@ pub(crate) struct Facts {
     uids: std::ops::RangeInclusive<u32>,
     /// Names that some role or host provides, and those of the site's own packages.
     provided: BTreeSet<String>,
+    /// None where debrole.toml has none that are valid.
+    architectures: Option<BTreeSet<Architecture>>,
+    /// The networks that are sound, and the names of all.
+    networks: BTreeMap<String, Network>,
+    network_names: BTreeSet<String>,
 }
 
 /// Parses and checks the whole tree. The model is only given where there are no errors.
@@ -69,6 +76,7 @@ pub fn understand(tree: &mut Tree) -> (Option<Model>, Vec<Diagnostic>) {
     let roles = parse_all::<ast::Role>(&tree.sources, &tree.roles, &mut out);
     let hosts = parse_all::<ast::Host>(&tree.sources, &tree.hosts, &mut out);
     let mut fleet = debrole.as_ref().map(|ast| fleet::resolve(ast, &mut out));
+    let networks = debrole.as_ref().and_then(|ast| ast.network.as_ref());
 
     let users = parse_all::<ast::User>(&tree.sources, &tree.users, &mut out);
     let groups = parse_all::<ast::Group>(&tree.sources, &tree.groups, &mut out);
@@ -94,10 +102,14 @@ pub fn understand(tree: &mut Tree) -> (Option<Model>, Vec<Diagnostic>) {
             roles.values().map(|(_, ast)| ast.contents()).chain(hosts.values().map(|(_, ast)| vec![&ast.content])),
             &tree.packages,
         ),
+        architectures: fleet.as_ref().and_then(|f| f.fleet.as_ref()).map(|f| f.architectures.clone()),
+        networks: network::resolve(networks, &mut out),
+        network_names: networks.iter().flat_map(|named| &named.0).map(|(name, _)| name.value.clone()).collect(),
     };
 
     if let Some(fleet) = fleet.as_mut().and_then(|resolved| resolved.fleet.as_mut()) {
         let ast = debrole.as_ref().and_then(|ast| ast.monitoring.as_ref());
+        fleet.networks = facts.networks.clone();
         fleet.monitoring = monitoring::fleet(ast.map(|schema::One(table)| table), &facts, &mut out);
     }
     let releases = roles.iter().filter_map(|(name, (_, ast))| Some((*name, ast.releases.as_ref()?.span))).collect();
@@ -117,6 +129,11 @@ pub fn understand(tree: &mut Tree) -> (Option<Model>, Vec<Diagnostic>) {
             model_roles.insert(role.name.value.clone(), role);
         }
     }
+    let with_parents: BTreeSet<&str> = hosts
+        .iter()
+        .filter(|(_, (_, ast))| ast.monitoring.as_ref().is_some_and(|schema::One(table)| table.parents.is_some()))
+        .map(|(name, _)| *name)
+        .collect();
     let resolved: Vec<_> = hosts
         .into_par_iter()
         .map(|(name, (definition, ast))| {
@@ -132,6 +149,7 @@ pub fn understand(tree: &mut Tree) -> (Option<Model>, Vec<Diagnostic>) {
             model_hosts.insert(host.name.value.clone(), host);
         }
     }
+    vm::between(&mut model_hosts, &with_parents, &mut out);
     graph::check(&model_roles, &model_hosts, &releases, &facts, &mut out);
     host::addresses(&model_hosts, &mut out);
     let ledger = ledger::resolve(ledger.as_ref(), &mut out);

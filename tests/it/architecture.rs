@@ -32,6 +32,8 @@ const EDGES: &[(&str, &[&str])] = &[
         "lower",
         &["access", "age", "deb", "diagnostics", "model", "names", "near", "plan", "relation", "source", "ssh_key"],
     ),
+    // Of `deb` its hash.
+    ("allocate", &["deb", "model"]),
     ("adopt", &["lower", "model", "names", "plan", "relation", "ssh_key"]),
     ("leak", &["deb", "diagnostics", "names", "ssh_key"]),
     ("archive", &["diagnostics", "exec", "model", "names", "near", "plan", "relation", "repo", "source"]),
@@ -52,6 +54,7 @@ const PURE: &[&str] = &[
     "adopt",
     "ssh_key",
     "age",
+    "allocate",
     "source",
     "near",
     "names",

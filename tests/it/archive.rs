@@ -182,6 +182,8 @@ impl Tree {
             addresses: Vec::new(),
             values: BTreeMap::new(),
             monitoring: Default::default(),
+            vm: None,
+            hypervisor: None,
             content: Content::default(),
         };
         self.hosts.insert(host.name.value.clone(), host);
@@ -217,6 +219,7 @@ impl Tree {
                 refresh: Default::default(),
                 drift: Default::default(),
                 monitoring: Default::default(),
+                networks: BTreeMap::new(),
                 uids: (2000, 59_999),
                 key: None,
                 values: BTreeMap::new(),

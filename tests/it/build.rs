@@ -46,6 +46,7 @@ pub fn model(releases: &[(&str, u32)]) -> Model {
             refresh: Default::default(),
             drift: Default::default(),
             monitoring: Default::default(),
+            networks: BTreeMap::new(),
             uids: (2000, 59_999),
             key: None,
             values: BTreeMap::new(),

@@ -29,3 +29,4 @@ mod serve;
 mod sign;
 mod tree;
 mod ui;
+mod vm;

@@ -78,7 +78,7 @@ fn the_documented_tables_make_a_role() {
     fs::create_dir_all(dir.path().join("roles/web")).unwrap();
     fs::write(dir.path().join("roles/web/pg-web.conf"), "server_name {{ fleet.prefix }};\n").unwrap();
     let mut text = String::from("summary = \"Web\"\n");
-    let mut fleet = String::new();
+    let (mut fleet, mut vm, mut hypervisor) = (String::new(), String::new(), String::new());
     let mut seen = BTreeSet::new();
     for (kind, _, table) in tables() {
         if !seen.insert(table.name) {
@@ -87,7 +87,7 @@ fn the_documented_tables_make_a_role() {
         let doc: Vec<&str> = table.doc.iter().map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
         let lines = doc.iter().skip_while(|line| **line != "```toml").skip(1).take_while(|line| **line != "```");
         // People, their access, secrets and what monitoring says of each are in several files, which examples elsewhere put together.
-        let elsewhere = ["access", "secret", "monitoring"].iter().any(|word| table.title.contains(word));
+        let elsewhere = ["access", "secret", "monitoring", "[[vm."].iter().any(|word| table.title.contains(word));
         if !matches!(kind, Kind::Debrole | Kind::Role | Kind::Host) || elsewhere {
             let text: String = lines.map(|line| format!("{line}\n")).collect();
             let kind = if text.contains("[access") { Kind::Role } else { kind };
@@ -95,13 +95,23 @@ fn the_documented_tables_make_a_role() {
             assert!(wrong.is_empty(), "{text}: {wrong:?}");
             continue;
         }
-        let text = if table.title == "[refresh]" { &mut fleet } else { &mut text };
+        let text = match table.name {
+            "Refresh" | "Network" => &mut fleet,
+            "Vm" => &mut vm,
+            "Hypervisor" => &mut hypervisor,
+            _ => &mut text,
+        };
         for line in lines {
             text.push_str(line);
             text.push('\n');
         }
     }
     fs::write(dir.path().join("debrole.toml"), debrole_toml(&fleet)).unwrap();
+    fs::create_dir(dir.path().join("hosts")).unwrap();
+    for (name, table) in [("web1", &vm), ("kvm1", &hypervisor)] {
+        let text = format!("roles = []\nrelease = \"bookworm\"\n{table}");
+        fs::write(dir.path().join(format!("hosts/{name}.example.org.toml")), text).unwrap();
+    }
     assert_eq!(text.matches("[[").count(), 13, "{text}");
     // The same unit twice would be one too many.
     fs::write(dir.path().join("roles/web.toml"), &text).unwrap();

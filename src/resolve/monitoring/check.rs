@@ -89,7 +89,7 @@ fn missing(label: &str, key: &str, example: &str, why: &str, span: Span) -> Diag
         .help(format!("add {key} = {example}"))
 }
 
-fn choice<'v>(
+pub fn choice<'v>(
     text: Option<&Text>,
     default: &'v str,
     values: &[&'v str],

@@ -23,7 +23,7 @@ mod period;
 mod programs;
 mod thresholds;
 
-pub use check::check;
+pub use check::{check, choice};
 pub use munin::munin;
 pub use programs::programs;
 
@@ -177,6 +177,11 @@ fn parent(item: &Text, host: &HostName, facts: &Facts, out: &mut Vec<Diagnostic>
         );
         return None;
     }
+    known_host(item, facts, out)
+}
+
+/// A host of the tree; else the error that names the nearest.
+pub fn known_host(item: &Text, facts: &Facts, out: &mut Vec<Diagnostic>) -> Option<Spanned<HostName>> {
     if facts.hosts.contains(&item.value) {
         return HostName::parse(&item.value).ok().map(|name| Spanned::new(name, item.span));
     }

@@ -1,6 +1,6 @@
 //! debrole.toml.
 
-use super::Monitoring;
+use super::{Monitoring, Network};
 use crate::schema::decode::{Decode, Decoder, Flag, Named, Number, One, Text, Texts, Toml, ValueTable};
 use crate::schema::meta::{Field, Options, Table, TableMeta, schema};
 use crate::source::Span;
@@ -26,6 +26,8 @@ schema! {
         secrets: One<Secrets>,
         /// What holds for all that is monitored: who hears of it, when, and from what on.
         monitoring: One<Monitoring>,
+        /// The networks that virtual machines are in.
+        network: Named<Network>,
         /// Values that templates of every role and host read as `fleet.NAME`. Strings, numbers, booleans, lists and
         /// tables. A name is letters, digits and `_`, and is none of the keys of `[fleet]`.
         values: ValueTable { example: "{ smarthost = \"mail.example.org\" }" },

@@ -6,6 +6,7 @@ mod machine;
 mod monitoring;
 mod people;
 mod role;
+mod vm;
 
 pub use backup::{Backup, BackupServer, Dump};
 pub use fleet::{Debrole, Drift, Fleet, Pin, Refresh, Release, Secrets};
@@ -16,3 +17,4 @@ pub use monitoring::{
 };
 pub use people::{Access, Account, Adopt, CommandAlias, Group, Key, Ledger, Sudo, User};
 pub use role::{Content, Host, Role, RoleRelease};
+pub use vm::{Disk, Hypervisor, Interface, Network, Vm};

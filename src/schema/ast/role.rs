@@ -4,6 +4,7 @@ use super::{Absent, Cron, Debconf, Directory, File, Secret, Service, Symlink, Un
 use super::{Access, Account};
 use super::{Backup, BackupServer};
 use super::{Check, HostMonitoring, Munin, MuninServer, NagiosServer, RoleMonitoring};
+use super::{Hypervisor, Vm};
 use crate::schema::decode::{Decode, Decoder, Many, Named, One, Scalars, Text, TextOrTexts, Texts, Toml, ValueTable};
 use crate::schema::meta::{Field, Options, Table, TableMeta, schema};
 use crate::source::Span;
@@ -62,6 +63,10 @@ schema! {
         values: ValueTable { example: "{ workers = 16 }" },
         /// What is particular to its monitoring.
         monitoring: One<HostMonitoring>,
+        /// That it is a virtual machine, and what of it there is to be.
+        vm: One<Vm>,
+        /// That virtual machines can be on it.
+        hypervisor: One<Hypervisor>,
         ..content: Content,
     }
 

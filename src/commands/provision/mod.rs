@@ -1,0 +1,3 @@
+//! From a host's file to a running machine, and its end.
+
+pub mod wanted;

@@ -137,7 +137,16 @@ impl Apt {
         let list = format!("Dir::Etc::sourcelist={}", self.path("etc/sources.list.d").join(name).display());
         let output = self
             .command("apt-get")
-            .args(["-q=0", "-o", &list, "-o", "Dir::Etc::sourceparts=-", "-o", "APT::Get::List-Cleanup=0", "update"])
+            .args([
+                "-q=0",
+                "-o",
+                &list,
+                "-o",
+                "Dir::Etc::sourceparts=/dev/null",
+                "-o",
+                "APT::Get::List-Cleanup=0",
+                "update",
+            ])
             .limit(UPDATE_LIMIT)
             .run()?;
         if output.success() {

@@ -214,6 +214,8 @@ pub fn base(cache: &Path, request: &BaseRequest, progress: &dyn Progress) -> Res
         return Err(BaseError::NoKeyring(request.keyring.clone()));
     }
     progress.phase(Phase::Base, &format!("Debian {}", request.release.codename));
+    // apt and mmdebstrap take paths from elsewhere than where they are started.
+    let cache = &std::path::absolute(cache).map_err(file("find", cache))?;
     fs::create_dir_all(cache).map_err(file("make", cache))?;
     let making = lock(&cache.join("lock"), FlockOperation::LockExclusive)?;
     remove(&cache.join("new"))?;

@@ -71,6 +71,9 @@ pub fn install(
     progress: &dyn Progress,
 ) -> Result<InstalledTree, InstallError> {
     progress.phase(Phase::Install, &repository.packages.join(" "));
+    let into = &std::path::absolute(into).map_err(file("find", into))?;
+    let directory = std::path::absolute(&repository.directory).map_err(file("find", &repository.directory))?;
+    let repository = &Repository { directory, ..repository.clone() };
     if into.symlink_metadata().is_ok() {
         return Err(InstallError::There(into.to_owned()));
     }

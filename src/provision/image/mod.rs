@@ -119,6 +119,8 @@ struct Volume<'a> {
 pub fn images(tree: &Path, machine: &Machine, into: &Path, progress: &dyn Progress) -> Result<Vec<Image>, ImageError> {
     progress.phase(Phase::Image, &sizes(machine));
     let (first, others) = sound(machine)?;
+    let tree = &std::path::absolute(tree).map_err(file("find", tree))?;
+    let into = &std::path::absolute(into).map_err(file("find", into))?;
     fs::create_dir_all(into).map_err(file("make", into))?;
     let images: Vec<Image> = machine
         .disks

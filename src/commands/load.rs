@@ -65,6 +65,11 @@ impl Loaded {
         self.diagnostics.iter().any(Diagnostic::is_error)
     }
 
+    /// What the tree means, or of a wrong one what is sound of it.
+    pub fn understood(&self) -> Option<&Model> {
+        self.model.as_ref().or(self.part.as_ref())
+    }
+
     /// Reports everything; an error ends the command.
     pub fn report(&self, reporter: &Reporter) -> Outcome {
         reporter.diagnostics(&self.diagnostics, &self.tree.sources);

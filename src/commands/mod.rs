@@ -5,6 +5,7 @@ mod backup;
 mod build;
 mod check;
 mod completions;
+mod edit;
 mod explain;
 mod host;
 mod init;

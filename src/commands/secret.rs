@@ -14,6 +14,7 @@ use debrole::leak::{self, Needles};
 use debrole::lower::secret::{Need, administrators, machine_key, needs};
 use debrole::model::Model;
 use debrole::names::{HostName, SecretName};
+use debrole::plan::PackagePlan;
 use debrole::ssh_key::PublicKey;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -113,24 +114,11 @@ impl<'a> Fleet<'a> {
     }
 
     fn readers(&self, name: &SecretName) -> Result<Readers<'a>, Failure> {
-        let people = administrators(self.model);
-        if people.is_empty() {
-            return Err(self.refuse(
+        readers(self.model, &self.needs, name).ok_or_else(|| {
+            self.refuse(
                 "no administrator could decrypt it: name who can in debrole.toml, [secrets] with groups or recipients",
-            ));
-        }
-        let mut readers = Readers { people: people.len(), keys: Vec::new(), machines: Vec::new(), without: Vec::new() };
-        readers.keys.extend(people.into_iter().map(|(_, key)| key));
-        for (fqdn, host) in self.needs.get(name).into_iter().flat_map(|need| &need.machines) {
-            match machine_key(host) {
-                Some(key) => {
-                    readers.machines.push(fqdn);
-                    readers.keys.push(key);
-                }
-                None => readers.without.push(fqdn),
-            }
-        }
-        Ok(readers)
+            )
+        })
     }
 
     fn set(&self, name: &SecretName) -> Outcome {
@@ -232,9 +220,7 @@ impl<'a> Fleet<'a> {
 
     /// Whether it is encrypted to those who need it, and to nobody else.
     fn is_current(&self, name: &SecretName) -> Result<bool, Failure> {
-        let wanted: BTreeSet<Recipient> = self.readers(name)?.keys.into_iter().filter_map(Recipient::of).collect();
-        let file = self.model.secrets.files.get(name);
-        Ok(file.is_some_and(|file| file.recipients.iter().cloned().collect::<BTreeSet<_>>() == wanted))
+        Ok(is_current(self.model, name, &self.readers(name)?))
     }
 
     /// Encrypts, looks whether the plaintext is anywhere where it must not be, and writes.
@@ -247,13 +233,7 @@ impl<'a> Fleet<'a> {
             self.reporter.diagnostics(&leaks, &self.loaded.tree.sources);
             return Err(self.refuse(&format!("secrets/{name}.age was not written")));
         }
-        let keys = readers.keys.iter().flat_map(|key| ["-r".to_owned(), key.to_string()]);
-        let output = Command::new("age").args(keys).input(plaintext).run_ok()?;
-        let wanted: BTreeSet<Recipient> = readers.keys.iter().filter_map(|key| Recipient::of(key)).collect();
-        let made = age::recipients(&output.stdout).map_err(|error| anyhow!("age made something else: {error}"))?;
-        if made.into_iter().collect::<BTreeSet<_>>() != wanted {
-            return Err(anyhow!("age encrypted to others than it was told").into());
-        }
+        let bytes = encrypted(plaintext, readers)?;
         let path = self.path(name);
         let directory = path.parent().unwrap_or(&self.places.root);
         fs::create_dir_all(directory).with_context(|| format!("can't make {}", directory.display()))?;
@@ -262,7 +242,7 @@ impl<'a> Fleet<'a> {
             .permissions(fs::Permissions::from_mode(0o644))
             .tempfile_in(directory)
             .with_context(|| format!("can't write to {}", directory.display()))?;
-        file.write_all(&output.stdout).and_then(|()| file.as_file().sync_all())?;
+        file.write_all(&bytes).and_then(|()| file.as_file().sync_all())?;
         file.persist(&path).with_context(|| format!("can't write {}", path.display()))?;
 
         self.reporter.summary(format_args!(
@@ -316,6 +296,75 @@ impl<'a> Fleet<'a> {
     }
 }
 
+/// By age(1), to the readers and nobody else.
+fn encrypted(plaintext: &[u8], readers: &Readers<'_>) -> anyhow::Result<Vec<u8>> {
+    let keys = readers.keys.iter().flat_map(|key| ["-r".to_owned(), key.to_string()]);
+    let output = Command::new("age").args(keys).input(plaintext).run_ok()?;
+    let wanted: BTreeSet<Recipient> = readers.keys.iter().filter_map(|key| Recipient::of(key)).collect();
+    let made = age::recipients(&output.stdout).map_err(|error| anyhow!("age made something else: {error}"))?;
+    if made.into_iter().collect::<BTreeSet<_>>() != wanted {
+        return Err(anyhow!("age encrypted to others than it was told"));
+    }
+    Ok(output.stdout)
+}
+
+/// Those to whom a secret is to be encrypted; None where no administrator would be among them.
+fn readers<'a>(model: &'a Model, needs: &BTreeMap<SecretName, Need<'a>>, name: &SecretName) -> Option<Readers<'a>> {
+    let people = administrators(model);
+    if people.is_empty() {
+        return None;
+    }
+    let mut readers = Readers { people: people.len(), keys: Vec::new(), machines: Vec::new(), without: Vec::new() };
+    readers.keys.extend(people.into_iter().map(|(_, key)| key));
+    for (fqdn, host) in needs.get(name).into_iter().flat_map(|need| &need.machines) {
+        match machine_key(host) {
+            Some(key) => {
+                readers.machines.push(fqdn);
+                readers.keys.push(key);
+            }
+            None => readers.without.push(fqdn),
+        }
+    }
+    Some(readers)
+}
+
+fn is_current(model: &Model, name: &SecretName, readers: &Readers<'_>) -> bool {
+    let wanted: BTreeSet<Recipient> = readers.keys.iter().filter_map(|key| Recipient::of(key)).collect();
+    let file = model.secrets.files.get(name);
+    file.is_some_and(|file| file.recipients.iter().cloned().collect::<BTreeSet<_>>() == wanted)
+}
+
+/// What a machine needs of the secrets and can't decrypt with the key that it has in this model, encrypted anew and not
+/// written: by the user's own keys, and without asking anybody. The error is a sentence.
+pub fn encrypted_anew(
+    places: &Places,
+    model: &Model,
+    plans: &[PackagePlan],
+    host: &HostName,
+) -> Result<Vec<(SecretName, Vec<u8>)>, String> {
+    let needs = needs(model, plans);
+    let mut anew = Vec::new();
+    for (name, need) in &needs {
+        if !model.secrets.files.contains_key(name) || !need.machines.contains_key(host) {
+            continue;
+        }
+        let Some(readers) = readers(model, &needs, name) else { continue };
+        if is_current(model, name, &readers) {
+            continue;
+        }
+        let path = places.root.join("secrets").join(format!("{name}.age"));
+        let plaintext = Keys::usual().decrypt(&path, false).map_err(|why| {
+            format!(
+                "secrets/{name}.age has to be encrypted to the machine's new host key, and can't be decrypted here: {why} \
+                 (DEBROLE_IDENTITY names an administrator's key)"
+            )
+        })?;
+        let bytes = encrypted(&plaintext, &readers).map_err(|error| format!("secrets/{name}.age: {error:#}"))?;
+        anew.push((name.clone(), bytes));
+    }
+    Ok(anew)
+}
+
 /// While it lives, the terminal does not show what is typed.
 struct Unseen;
 
@@ -348,7 +397,7 @@ fn trimmed(mut plaintext: Vec<u8>) -> Vec<u8> {
 }
 
 /// A directory that is in memory: what is written there meets no disk, unless the machine swaps.
-fn memory() -> Option<PathBuf> {
+pub fn memory() -> Option<PathBuf> {
     const TMPFS: i128 = 0x0102_1994;
     const RAMFS: i128 = 0x8584_58f6;
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);

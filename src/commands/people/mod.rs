@@ -2,6 +2,7 @@
 
 mod edit;
 
+use super::edit as lists;
 use super::load::{self, Places};
 use super::{Failure, Outcome, access, check, key};
 use crate::cli::{Global, Group, GroupAdd, User, UserAdd, UserAdopt};
@@ -165,7 +166,7 @@ fn user_add(args: &UserAdd, places: &Places, reporter: &Reporter) -> Outcome {
 fn add_to_groups(tree: &mut Tree<'_>, name: &str, groups: &[String], reporter: &Reporter) -> Result<(), Failure> {
     for group in groups {
         must_exist(tree, "groups", group, reporter)?;
-        tree.members(group, |list| edit::push(list, name))?;
+        tree.members(group, |list| lists::push(list, name))?;
     }
     Ok(())
 }
@@ -204,7 +205,7 @@ fn retire(name: &str, home: Option<&str>, places: &Places, reporter: &Reporter) 
     tree.remove(&format!("users/{name}.toml"));
     let mut left = Vec::new();
     for group in tree.names("groups")? {
-        if tree.members(&group, |list| edit::take(list, name))? {
+        if tree.members(&group, |list| lists::take(list, name))? {
             left.push(group);
         }
     }
@@ -248,7 +249,7 @@ fn rename(name: &str, new: &str, places: &Places, reporter: &Reporter) -> Outcom
     tree.remove(&format!("users/{name}.toml"));
     tree.put(&format!("users/{new}.toml"), text);
     for group in tree.names("groups")? {
-        tree.members(&group, |list| edit::replace(list, name, new))?;
+        tree.members(&group, |list| lists::replace(list, name, new))?;
     }
     tree.commit(format_args!("{name} is called {new} from now on, with the number {uid} as before"), reporter)
 }
@@ -342,7 +343,7 @@ fn members(group: &str, users: &[String], join: bool, places: &Places, reporter:
         if join {
             must_exist(&tree, "users", user, reporter)?;
         }
-        let done = tree.members(group, |list| if join { edit::push(list, user) } else { edit::take(list, user) })?;
+        let done = tree.members(group, |list| if join { lists::push(list, user) } else { lists::take(list, user) })?;
         match (done, join) {
             (true, _) => changed.push(user.as_str()),
             (false, true) => reporter.summary(format_args!("{user} is in {group} already")),

@@ -21,6 +21,7 @@ pub mod console;
 pub mod image;
 pub mod install;
 pub mod probe;
+pub mod ready;
 pub mod record;
 pub mod run;
 mod terminal;

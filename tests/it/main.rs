@@ -15,6 +15,7 @@ mod machine;
 mod monitoring;
 mod packages;
 mod program;
+mod provision;
 mod publish;
 mod readers;
 mod readme;

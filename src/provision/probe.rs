@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long a guest that is a boot sector may take for its word: about 0.2 seconds otherwise.
-const SECTOR_LIMIT: Duration = Duration::from_secs(10);
+pub(super) const SECTOR_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long a kernel may take to its first program by KVM: a second or two otherwise.
-const KERNEL_LIMIT: Duration = Duration::from_secs(30);
+pub(super) const KERNEL_LIMIT: Duration = Duration::from_secs(30);
 
 /// How much longer where every instruction is translated, on a machine that may have other things to do.
 const TRANSLATED: u32 = 6;

@@ -1,9 +1,12 @@
 //! What runs machines: libvirt, QEMU without it, or systemd-nspawn. Each keeps apart what is of this fleet from
 //! everything else that it runs, and never touches the latter.
 
+mod domain;
 mod error;
 mod kept;
+pub mod libvirt;
 mod local;
+pub mod nspawn;
 pub mod qemu;
 mod qmp;
 

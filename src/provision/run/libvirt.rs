@@ -1,0 +1,762 @@
+//! Machines that libvirt runs, on this machine (`qemu:///system`) or another (`qemu+ssh://kvm1.example.org/system`),
+//! through virsh(1).
+//!
+//! A domain is ours by the mark in its metadata, a volume by its name: `<machine>-<disk>-<fleet><domain>.img`, where the
+//! last two are the beginnings of a hash of the fleet and of the domain's UUID. So what was set aside keeps its own.
+
+use super::domain::{self, Boot, Domain, Mark};
+use super::kept::quoted;
+use super::{ASIDE, Entry, Form, FormKind, Hypervisor, RunError, State, Stop, aside, local};
+use crate::exec::{Command, ExecError};
+use crate::provision::console::{ConsoleLines, Heard, Lines};
+use crate::provision::probe::{self, Proof, guest};
+use crate::provision::{Accelerator, Firmware, Machine, Progress};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+/// An upload may be of some gigabytes over a slow line.
+const UPLOAD: Duration = Duration::from_secs(3 * 3600);
+
+/// How long a domain whose plug was pulled may take.
+const END: Duration = Duration::from_secs(60);
+
+/// libvirt, by a connection's URI.
+pub struct Libvirt {
+    uri: String,
+    pool: String,
+    fleet: String,
+}
+
+/// A domain as it is defined.
+struct Found {
+    xml: String,
+    mark: Option<Mark>,
+}
+
+impl Libvirt {
+    /// `pool` is the storage pool (a directory's) for the disks: `default`, unless there is reason for another. `fleet`
+    /// tells the fleet's machines from others.
+    pub fn new(uri: &str, pool: &str, fleet: &str) -> Libvirt {
+        Libvirt { uri: uri.to_owned(), pool: pool.to_owned(), fleet: fleet.to_owned() }
+    }
+
+    pub fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    fn virsh(&self, arguments: &[&str]) -> Command {
+        Command::new("virsh").args(["-q", "-c", &self.uri]).args(arguments)
+    }
+
+    /// What virsh(1) writes for this command; its own words are the reason where it refuses.
+    pub(in crate::provision) fn ask(&self, what: &str, arguments: &[&str]) -> Result<String, RunError> {
+        self.carry_out(what, &self.virsh(arguments))
+    }
+
+    fn carry_out(&self, what: &str, command: &Command) -> Result<String, RunError> {
+        match command.run_ok() {
+            Ok(output) => Ok(output.stdout_text()),
+            Err(ExecError::Failed { output, .. }) => {
+                let words = output.stderr_text();
+                let words: Vec<&str> = words
+                    .lines()
+                    .map(|line| line.trim_start_matches("error: ").trim())
+                    .filter(|l| !l.is_empty())
+                    .collect();
+                Err(RunError::Other {
+                    what: what.to_owned(),
+                    reason: format!("{}: {}", self.describe(), words.join(": ")),
+                })
+            }
+            Err(source) => Err(RunError::Exec { what: what.to_owned(), source }),
+        }
+    }
+
+    fn names(&self) -> Result<Vec<String>, RunError> {
+        let text = self.ask("list the machines", &["list", "--all", "--name"])?;
+        Ok(text.lines().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect())
+    }
+
+    fn described(&self, name: &str) -> Result<Found, RunError> {
+        let xml = self.ask(&format!("read \"{name}\""), &["dumpxml", "--inactive", "--domain", name])?;
+        Ok(Found { mark: domain::mark(&xml), xml })
+    }
+
+    fn find(&self, name: &str) -> Result<Option<Found>, RunError> {
+        match self.names()?.iter().any(|other| other == name) {
+            true => self.described(name).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    fn ours(&self, name: &str) -> Result<(Found, Mark), RunError> {
+        let (name_, on) = (name.to_owned(), self.describe());
+        let found = self.find(name)?.ok_or(RunError::Absent { name: name_.clone(), on: on.clone() })?;
+        match found.mark.clone() {
+            Some(mark) if mark.fleet == self.fleet => Ok((found, mark)),
+            _ => Err(RunError::NotOurs { name: name_, on }),
+        }
+    }
+
+    fn running(&self, name: &str) -> Result<bool, RunError> {
+        let state = self.ask(&format!("ask for the state of \"{name}\""), &["domstate", "--domain", name])?;
+        Ok(!matches!(state.trim(), "shut off" | "crashed"))
+    }
+
+    /// Waits until the domain is off; whether that came in time.
+    fn wait_until_off(&self, name: &str, limit: Duration) -> Result<bool, RunError> {
+        let started = Instant::now();
+        while self.running(name)? {
+            if started.elapsed() > limit {
+                return Ok(false);
+            }
+            std::thread::sleep(Duration::from_millis(250));
+        }
+        Ok(true)
+    }
+
+    fn end(&self, name: &str) -> Result<(), RunError> {
+        if !self.running(name)? {
+            return Ok(());
+        }
+        let destroyed = self.ask(&format!("stop \"{name}\""), &["destroy", "--domain", name]);
+        // It may have ended by itself in between.
+        match self.wait_until_off(name, END)? {
+            true => Ok(()),
+            false => destroyed.and(Err(RunError::DoesNotStop { name: name.to_owned(), limit: END })),
+        }
+    }
+
+    /// The pool, running. The usual one is made as virt-install(1) makes it, where it is missing.
+    fn pool(&self) -> Result<(), RunError> {
+        let what = "use the storage pool";
+        let pools = self.ask(what, &["pool-list", "--all", "--name"])?;
+        if !pools.lines().any(|pool| pool.trim() == self.pool) {
+            if self.pool != "default" {
+                let reason = format!(
+                    "there is no pool \"{0}\" on {1}: make it there with \"virsh pool-define-as {0} dir --target DIRECTORY\"",
+                    self.pool,
+                    self.describe()
+                );
+                return Err(RunError::Other { what: what.to_owned(), reason });
+            }
+            self.ask(what, &["pool-define-as", "default", "dir", "--target", "/var/lib/libvirt/images"])?;
+            self.ask(what, &["pool-build", "default"])?;
+            self.ask(what, &["pool-autostart", "default"])?;
+        }
+        let active = self.ask(what, &["pool-list", "--name"])?;
+        if !active.lines().any(|pool| pool.trim() == self.pool) {
+            self.ask(what, &["pool-start", &self.pool])?;
+        }
+        // Files that came or went behind its back.
+        self.ask(what, &["pool-refresh", &self.pool]).map(drop)
+    }
+
+    fn volumes(&self) -> Result<Vec<String>, RunError> {
+        let text = self.ask("list the disks", &["vol-list", "--pool", &self.pool])?;
+        Ok(text.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect())
+    }
+
+    /// The end of the names of a domain's volumes.
+    fn tail(&self, uuid: &str) -> String {
+        format!("-{}{}.img", self.token(), &uuid[..8])
+    }
+
+    fn token(&self) -> String {
+        Sha256::digest(self.fleet.as_bytes())[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Makes a volume of a file's content. Its path on the hypervisor.
+    fn upload(&self, volume: &str, file: &Path, size: u64) -> Result<String, RunError> {
+        let what = format!("upload {}", file.display());
+        let size = format!("{size}b");
+        self.ask(
+            &what,
+            &[
+                "vol-create-as",
+                "--pool",
+                &self.pool,
+                "--name",
+                volume,
+                "--capacity",
+                &size,
+                "--allocation",
+                "0",
+                "--format",
+                "raw",
+            ],
+        )?;
+        let path = file.display().to_string();
+        let upload = self.virsh(&["vol-upload", "--pool", &self.pool, "--vol", volume, "--file", &path, "--sparse"]);
+        self.carry_out(&what, &upload.limit(UPLOAD))?;
+        let path = self.ask(&what, &["vol-path", "--pool", &self.pool, "--vol", volume])?;
+        Ok(path.trim().to_owned())
+    }
+
+    fn delete(&self, volume: &str) -> Result<(), RunError> {
+        self.ask(&format!("remove the disk {volume}"), &["vol-delete", "--pool", &self.pool, "--vol", volume]).map(drop)
+    }
+
+    /// Removes the domain of this name, and the disks of its machine that no domain has.
+    fn remove_under(&self, name: &str) -> Result<(), RunError> {
+        match self.ours(name) {
+            Ok((found, _)) => {
+                self.end(name)?;
+                let mut undefine = vec!["undefine", "--domain", name, "--managed-save", "--snapshots-metadata"];
+                if domain::text(&found.xml, "nvram").is_some() {
+                    undefine.push("--nvram");
+                }
+                self.ask(&format!("remove \"{name}\""), &undefine)?;
+                // The console's log and those it was turned to. Who may run no programs there leaves them.
+                for log in domain::values(&found.xml, "log", "file") {
+                    let _ = self.shell(&format!("rm -f -- {0} {0}.[0-9]", quoted(&log))).run();
+                }
+            }
+            Err(RunError::Absent { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let host = name.strip_suffix(ASIDE).unwrap_or(name);
+        let pools = self.ask("list the storage pools", &["pool-list", "--name"])?;
+        if !pools.lines().any(|pool| pool.trim() == self.pool) {
+            return Ok(());
+        }
+        // What is still some domain's: of this host's other one.
+        let mut used = Vec::new();
+        for other in [host.to_owned(), aside(host)] {
+            if let Some(found) = self.find(&other)? {
+                used.extend(domain::values(&found.xml, "source", "file"));
+            }
+        }
+        let (head, middle) = (format!("{host}-"), format!("-{}", self.token()));
+        for volume in self.volumes()? {
+            let file = format!("/{volume}");
+            // After the fleet's part: 8 digits of the domain's and ".img".
+            let end = volume.len().saturating_sub(".img".len() + 8);
+            let ours = volume.starts_with(&head) && volume.get(..end).is_some_and(|v| v.ends_with(&middle));
+            if ours && !used.iter().any(|path| path.ends_with(&file)) {
+                self.delete(&volume)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Follows the console of a domain, which is started meanwhile: paused until somebody listens.
+    fn listen(&self, name: &str) -> Result<Console, RunError> {
+        let io = |source: std::io::Error| RunError::Other {
+            what: format!("follow the console of \"{name}\""),
+            reason: source.to_string(),
+        };
+        let mut console = Console::open(&self.uri, name).map_err(io)?;
+        console.wait_until_connected();
+        Ok(console)
+    }
+
+    fn start_paused(&self, name: &str) -> Result<Console, RunError> {
+        let failed = |error: RunError| RunError::DoesNotStart {
+            name: name.to_owned(),
+            on: self.describe(),
+            reason: match error {
+                RunError::Other { reason, .. } => reason,
+                error => error.to_string(),
+            },
+        };
+        self.ask("start", &["start", "--paused", "--domain", name]).map_err(failed)?;
+        let console = self.listen(name)?;
+        self.ask("start", &["resume", "--domain", name]).map_err(failed)?;
+        Ok(console)
+    }
+
+    /// Runs one of the two guests that prove KVM.
+    fn prove(&self, limit: Duration, kernel: Option<&Path>) -> Result<Proof, RunError> {
+        let uuid = uuid()?;
+        let name = format!("debrole-probe-{}", &uuid[..8]);
+        let scratch =
+            tempfile::Builder::new().prefix("debrole-probe-").tempdir().map_err(RunError::io("make", "a guest"))?;
+        let mut volumes: Vec<String> = Vec::new();
+        let mut put = |what: &str, content: Vec<u8>| -> Result<String, RunError> {
+            let file = scratch.path().join(what);
+            let volume = format!("{name}-{what}{}", self.tail(&uuid));
+            std::fs::write(&file, &content).map_err(RunError::io("write", &file))?;
+            volumes.push(volume.clone());
+            self.upload(&volume, &file, content.len() as u64)
+        };
+        let made = (|| match kernel {
+            None => Ok((Boot::Bios, vec![put("disk", guest::boot_disk(guest::WORD))?])),
+            Some(path) => {
+                let content = std::fs::read(path).map_err(RunError::io("read", path))?;
+                let (kernel, initramfs) = (put("kernel", content)?, put("initramfs", guest::initramfs(guest::WORD))?);
+                Ok((Boot::Kernel { kernel, initramfs }, vec![]))
+            }
+        })();
+        let proof = made.and_then(|(boot, disks)| {
+            let accelerator = Accelerator::Kvm;
+            let mark = Mark { fleet: self.fleet.clone(), host: name.clone(), accelerator, autostart: false };
+            let domain = Domain {
+                name: &name,
+                uuid: &uuid,
+                mark: &mark,
+                cpus: 1,
+                memory: 256,
+                boot,
+                disks: &disks,
+                networks: vec![],
+                log: None,
+            };
+            let file = scratch.path().join("domain.xml");
+            std::fs::write(&file, domain.xml()).map_err(RunError::io("write", &file))?;
+            let created = self.ask("run a guest", &["create", "--paused", "--file", &file.display().to_string()]);
+            if let Err(RunError::Other { reason, .. }) = created {
+                return Ok(Proof::Broken { why: reason });
+            }
+            created?;
+            let heard = self.listen(&name).and_then(|mut console| {
+                self.ask("run a guest", &["resume", "--domain", &name])?;
+                Ok(console.hears(guest::WORD, limit))
+            });
+            // A guest that does not turn itself off, or hangs. One that is off is no more: it was never defined.
+            let _ = self.ask("end a guest", &["destroy", "--domain", &name]);
+            Ok(match heard? {
+                Some(true) => Proof::Works,
+                Some(false) => Proof::Broken { why: "the guest ended without a word".to_owned() },
+                None => Proof::Hangs { limit },
+            })
+        });
+        for volume in volumes {
+            let _ = self.delete(&volume);
+        }
+        proof
+    }
+}
+
+fn uuid() -> Result<String, RunError> {
+    let path = "/proc/sys/kernel/random/uuid";
+    std::fs::read_to_string(path).map(|uuid| uuid.trim().to_owned()).map_err(RunError::io("read", path))
+}
+
+impl Hypervisor for Libvirt {
+    fn describe(&self) -> String {
+        // Without what a person gave for ssh's sake.
+        format!("libvirt at {}", self.uri.split('?').next().unwrap_or_default())
+    }
+
+    fn form(&self) -> FormKind {
+        FormKind::Disks
+    }
+
+    fn accelerators(&self) -> Vec<Accelerator> {
+        vec![Accelerator::Kvm, Accelerator::Tcg]
+    }
+
+    fn prove_kvm(&self, kernel: Option<&Path>) -> Proof {
+        let broken = |error: RunError| Proof::Broken { why: error.to_string() };
+        match self.ask("ask what it can do", &["capabilities"]) {
+            Ok(text) if text.contains("<domain type='kvm'") => {}
+            Ok(_) => return Proof::Missing { why: format!("{} offers none", self.describe()) },
+            Err(error) => return broken(error),
+        }
+        if let Err(error) = self.pool() {
+            return broken(error);
+        }
+        match self.prove(probe::SECTOR_LIMIT, None) {
+            Ok(Proof::Works) => {}
+            Ok(proof) => return proof,
+            Err(error) => return broken(error),
+        }
+        match kernel {
+            Some(kernel) => self.prove(probe::KERNEL_LIMIT, Some(kernel)).unwrap_or_else(broken),
+            None => Proof::Half,
+        }
+    }
+
+    fn free(&self, machine: &Machine) -> Result<(), Vec<RunError>> {
+        let mut wrong = Vec::new();
+        let (name, on) = (machine.name.clone(), self.describe());
+        let names = match self.names() {
+            Ok(names) => names,
+            Err(error) => return Err(vec![error]),
+        };
+        for other in &names {
+            // One that goes meanwhile takes nothing.
+            let Ok(Found { xml, mark }) = self.described(other) else { continue };
+            let ours = mark.as_ref().is_some_and(|mark| mark.fleet == self.fleet);
+            if *other == machine.name {
+                let (name, on) = (name.clone(), on.clone());
+                wrong.push(if ours {
+                    RunError::NameTaken { name, on }
+                } else {
+                    RunError::NameTakenByOthers { name, on }
+                });
+                continue;
+            }
+            // What was set aside for this very machine never runs beside it.
+            if ours && *other == aside(&machine.name) {
+                continue;
+            }
+            let macs: Vec<String> = domain::values(&xml, "mac", "address").iter().map(|m| m.to_lowercase()).collect();
+            let taken = machine.networks.iter().filter(|network| macs.contains(&network.mac));
+            wrong.extend(taken.map(|n| RunError::MacTaken { mac: n.mac.clone(), by: other.clone(), on: on.clone() }));
+        }
+        // Who may not run programs there is told when the machine is started.
+        if let Some(bridges) = self.bridges() {
+            let missing = machine.networks.iter().filter(|n| !n.bridge.is_empty() && !bridges.contains(&n.bridge));
+            wrong.extend(missing.map(|network| RunError::NoBridge {
+                bridge: network.bridge.clone(),
+                on: on.clone(),
+                bridges: bridges.clone(),
+            }));
+        }
+        match self.pool().and_then(|()| self.ask("ask for room", &["pool-info", "--bytes", "--pool", &self.pool])) {
+            Ok(info) => {
+                let free = info.lines().find_map(|line| line.strip_prefix("Available:")?.trim().parse::<u64>().ok());
+                let needed = machine.disks.iter().map(|disk| disk.size).sum();
+                if let Some(free) = free.filter(|free| needed > *free) {
+                    let place = format!("the storage pool \"{}\" of {on}", self.pool);
+                    wrong.push(RunError::NoSpace { needed, free, place });
+                }
+            }
+            Err(error) => wrong.push(error),
+        }
+        if machine.firmware == Firmware::Uefi {
+            match self.ask("ask for its firmware", &["domcapabilities", "--arch", "x86_64", "--machine", "q35"]) {
+                Ok(text) if text.contains("<value>efi</value>") => {}
+                Ok(_) => wrong.push(RunError::NoFirmware { name, on }),
+                Err(error) => wrong.push(error),
+            }
+        }
+        wrong.extend(local::answering(machine));
+        if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+    }
+
+    fn place(
+        &self,
+        machine: &Machine,
+        accelerator: Accelerator,
+        form: &Form,
+        progress: &dyn Progress,
+    ) -> Result<(), RunError> {
+        let on = || self.describe();
+        let Form::Disks(images) = form else {
+            return Err(RunError::Form { on: on(), wanted: "disks", given: "a directory" });
+        };
+        if !self.accelerators().contains(&accelerator) {
+            return Err(RunError::Accelerator { on: on(), wanted: accelerator, can: self.accelerators() });
+        }
+        if let Some(found) = self.find(&machine.name)? {
+            let (name, on) = (machine.name.clone(), on());
+            let ours = found.mark.is_some_and(|mark| mark.fleet == self.fleet);
+            return Err(if ours { RunError::NameTaken { name, on } } else { RunError::NameTakenByOthers { name, on } });
+        }
+        self.pool()?;
+        let uuid = uuid()?;
+        let mark =
+            Mark { fleet: self.fleet.clone(), host: machine.name.clone(), accelerator, autostart: machine.autostart };
+        let mut volumes: Vec<String> = Vec::new();
+        let mut defined = false;
+        let mut make = || -> Result<(), RunError> {
+            let mut disks = Vec::new();
+            for image in images {
+                let volume = format!("{}-{}{}", machine.name, image.disk, self.tail(&uuid));
+                let size = std::fs::metadata(&image.path).map_err(RunError::io("read", &image.path))?.len();
+                progress.say(&format!("disk \"{}\" to {}", image.disk, self.describe()));
+                volumes.push(volume.clone());
+                disks.push(self.upload(&volume, &image.path, size)?);
+            }
+            let log = log_file(&machine.name, &uuid);
+            let xml = Domain::of(machine, &uuid, &mark, &disks, log).xml();
+            let mut file =
+                tempfile::NamedTempFile::new().map_err(RunError::io("write", "the machine's description"))?;
+            std::io::Write::write_all(&mut file, xml.as_bytes()).map_err(RunError::io("write", file.path()))?;
+            let what = format!("define \"{}\"", machine.name);
+            self.ask(&what, &["define", "--file", &file.path().display().to_string(), "--validate"])?;
+            defined = true;
+            if machine.autostart {
+                self.ask(&what, &["autostart", "--domain", &machine.name])?;
+            }
+            Ok(())
+        };
+        let made = make();
+        if made.is_err() {
+            if defined {
+                let _ = self.ask("remove it again", &["undefine", "--domain", &machine.name, "--nvram"]);
+            }
+            for volume in volumes {
+                let _ = self.delete(&volume);
+            }
+            return made;
+        }
+        // They are there now; here they would only take room.
+        for image in images {
+            let _ = std::fs::remove_file(&image.path);
+        }
+        Ok(())
+    }
+
+    fn start(&self, name: &str) -> Result<Box<dyn ConsoleLines>, RunError> {
+        self.ours(name)?;
+        let console = if self.running(name)? { self.listen(name)? } else { self.start_paused(name)? };
+        Ok(Box::new(console))
+    }
+
+    fn stop(&self, name: &str, how: Stop) -> Result<(), RunError> {
+        self.ours(name)?;
+        let Stop::Gracefully { limit } = how else { return self.end(name) };
+        let started = Instant::now();
+        while self.running(name)? {
+            if started.elapsed() > limit {
+                return Err(RunError::DoesNotStop { name: name.to_owned(), limit });
+            }
+            // Again and again: a guest that is still booting does not hear it. It may be off by now, too.
+            let _ = self.ask("stop it", &["shutdown", "--mode", "acpi", "--domain", name]);
+            self.wait_until_off(name, Duration::from_secs(10).min(limit))?;
+        }
+        Ok(())
+    }
+
+    fn state(&self, name: &str) -> Result<State, RunError> {
+        match self.ours(name) {
+            Ok(_) => Ok(if self.running(name)? { State::Running } else { State::Off }),
+            Err(RunError::Absent { .. } | RunError::NotOurs { .. }) => Ok(State::Absent),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn attach(&self, name: &str) -> Result<(), RunError> {
+        self.ours(name)?;
+        if !self.running(name)? {
+            return Err(RunError::DoesNotRun { name: name.to_owned() });
+        }
+        let status = std::process::Command::new("virsh").args(["-c", &self.uri, "console", name]).status();
+        status.map(drop).map_err(|source| RunError::Other {
+            what: format!("open the console of \"{name}\""),
+            reason: source.to_string(),
+        })
+    }
+
+    fn log(&self, name: &str) -> String {
+        let file = self.find(name).ok().flatten().and_then(|found| domain::values(&found.xml, "log", "file").pop());
+        let file = file.unwrap_or_else(|| "/var/log/libvirt/qemu".to_owned());
+        match self.remote() {
+            Some(host) => format!("{file} on {host}"),
+            None => file,
+        }
+    }
+
+    fn remove(&self, name: &str) -> Result<(), RunError> {
+        self.remove_under(name)
+    }
+
+    fn list(&self) -> Result<Vec<Entry>, RunError> {
+        let mut entries = Vec::new();
+        for name in self.names()? {
+            let found = self.described(&name)?;
+            let Some(mark) = found.mark.filter(|mark| mark.fleet == self.fleet && mark.host == name) else { continue };
+            if name.starts_with("debrole-probe-") {
+                continue;
+            }
+            let state = if self.running(&name)? { State::Running } else { State::Off };
+            let number = |element| domain::text(&found.xml, element).and_then(|text| text.trim().parse::<u64>().ok());
+            // libvirt writes memory in KiB, whatever it was given in.
+            let (cpus, memory) = (number("vcpu").unwrap_or(0) as u32, number("memory").unwrap_or(0) / 1024);
+            entries.push(Entry { name, state, accelerator: mark.accelerator, cpus, memory });
+        }
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(entries)
+    }
+
+    fn set_aside(&self, name: &str) -> Result<(), RunError> {
+        self.ours(name)?;
+        let aside = aside(name);
+        if self.find(&aside)?.is_some() {
+            return Err(RunError::AsideTaken { name: name.to_owned(), on: self.describe() });
+        }
+        if self.stop(name, Stop::Gracefully { limit: Duration::from_secs(90) }).is_err() {
+            self.end(name)?;
+        }
+        let what = format!("set \"{name}\" aside");
+        self.ask(&what, &["autostart", "--disable", "--domain", name])?;
+        self.ask(&what, &["domrename", "--domain", name, &aside]).map(drop)
+    }
+
+    fn bring_back(&self, name: &str) -> Result<(), RunError> {
+        let (_, mark) = self.ours(&aside(name))?;
+        if let Some(found) = self.find(name)? {
+            let (name, on) = (name.to_owned(), self.describe());
+            let ours = found.mark.is_some_and(|mark| mark.fleet == self.fleet);
+            return Err(if ours { RunError::NameTaken { name, on } } else { RunError::NameTakenByOthers { name, on } });
+        }
+        let what = format!("bring \"{name}\" back");
+        self.ask(&what, &["domrename", "--domain", &aside(name), name])?;
+        if mark.autostart { self.ask(&what, &["autostart", "--domain", name]).map(drop) } else { Ok(()) }
+    }
+
+    fn drop_aside(&self, name: &str) -> Result<(), RunError> {
+        self.remove_under(&aside(name))
+    }
+}
+
+fn log_file(name: &str, uuid: &str) -> String {
+    format!("/var/log/libvirt/qemu/{name}-{}.console.log", &uuid[..8])
+}
+
+// The machine that libvirt runs on.
+
+impl Libvirt {
+    /// The other machine's name, where it is another: `[user@]host[:port]` of the URI.
+    pub(in crate::provision) fn remote(&self) -> Option<&str> {
+        let rest = self.uri.split_once("+ssh://")?.1;
+        rest.split('/').next().filter(|host| !host.is_empty())
+    }
+
+    /// A shell's command on the machine that libvirt runs on, by the same ssh that virsh(1) uses.
+    pub(in crate::provision) fn shell(&self, text: &str) -> Command {
+        let Some(remote) = self.remote() else { return Command::new("sh").args(["-c", text]) };
+        let query = self.uri.split_once('?').map(|(_, query)| query).unwrap_or_default();
+        let value = |key: &str| query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='));
+        let (user, host) = remote.split_once('@').map_or((None, remote), |(user, host)| (Some(user), host));
+        let (host, port) = match host.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => (host, Some(port)),
+            _ => (host, None),
+        };
+        let mut ssh = Command::new(value("command").unwrap_or("ssh")).args(["-o", "BatchMode=yes", "-T"]);
+        for (option, value) in [("-l", user), ("-p", port), ("-i", value("keyfile"))] {
+            if let Some(value) = value {
+                ssh = ssh.args([option, value]);
+            }
+        }
+        if value("no_verify") == Some("1") {
+            ssh = ssh.args(["-o", "StrictHostKeyChecking=no"]);
+        }
+        ssh.args(["--", host.trim_matches(['[', ']']), text])
+    }
+
+    fn bridges(&self) -> Option<Vec<String>> {
+        if self.remote().is_none() {
+            return local::bridges().ok();
+        }
+        let output = self.shell("ip -o link show type bridge").limit(Duration::from_secs(30)).run_ok().ok()?;
+        // "3: br0: <BROADCAST…"
+        let name = |line: &str| Some(line.split(": ").nth(1)?.split('@').next()?.to_owned());
+        let mut names: Vec<String> = output.stdout_text().lines().filter_map(name).collect();
+        names.sort();
+        Some(names)
+    }
+}
+
+/// A domain's console by virsh(1), which wants a terminal: it gets one of its own.
+struct Console {
+    uri: String,
+    name: String,
+    virsh: Child,
+    terminal: File,
+    lines: Lines,
+    ended: bool,
+}
+
+impl Console {
+    fn open(uri: &str, name: &str) -> std::io::Result<Console> {
+        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
+        grantpt(&terminal)?;
+        unlockpt(&terminal)?;
+        let path = ptsname(&terminal, Vec::new())?;
+        let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY | rustix::fs::OFlags::CLOEXEC;
+        let inside = File::from(rustix::fs::open(path.as_c_str(), flags, rustix::fs::Mode::empty())?);
+        let mut virsh = std::process::Command::new("virsh");
+        virsh.args(["-c", uri, "console", "--force", "--domain", name]).env("LC_ALL", "C.UTF-8");
+        virsh.stdin(inside.try_clone()?).stdout(inside.try_clone()?).stderr(Stdio::from(inside));
+        let virsh = virsh.spawn()?;
+        let terminal = File::from(terminal);
+        let (uri, name) = (uri.to_owned(), name.to_owned());
+        Ok(Console { uri, name, virsh, terminal, lines: Lines::default(), ended: false })
+    }
+
+    /// Reads until virsh has said that it is connected; what it says is not the machine's.
+    fn wait_until_connected(&mut self) {
+        let until = Instant::now() + Duration::from_secs(30);
+        loop {
+            match self.read(until.saturating_duration_since(Instant::now())) {
+                Heard::Line(line) if line.contains("Escape character is") => return,
+                Heard::Line(_) => {}
+                Heard::Silence | Heard::Gone => return,
+            }
+        }
+    }
+
+    fn read(&mut self, wait: Duration) -> Heard {
+        let until = Instant::now() + wait;
+        loop {
+            if let Some(line) = self.lines.pop() {
+                return Heard::Line(line);
+            }
+            if self.ended {
+                return Heard::Gone;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
+            let mut fds = [PollFd::new(&self.terminal, PollFlags::IN)];
+            match poll(&mut fds, Some(&timeout)) {
+                Ok(0) => return Heard::Silence,
+                Ok(_) => {}
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(_) => self.ended = true,
+            }
+            let mut buffer = [0; 4096];
+            match self.terminal.read(&mut buffer) {
+                Ok(n) if n > 0 => self.lines.push(&buffer[..n]),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                // EIO: virsh, which had the other end, is no more.
+                _ => {
+                    self.lines.end();
+                    self.ended = true;
+                }
+            }
+        }
+    }
+
+    /// Whether the word comes within the time: `Some(false)` where the guest ends without, `None` where nothing comes.
+    fn hears(&mut self, word: &str, limit: Duration) -> Option<bool> {
+        let until = Instant::now() + limit;
+        loop {
+            match self.read(until.saturating_duration_since(Instant::now())) {
+                Heard::Line(line) if line.contains(word) => return Some(true),
+                Heard::Line(_) => {}
+                Heard::Silence => return None,
+                Heard::Gone => return Some(false),
+            }
+        }
+    }
+}
+
+impl ConsoleLines for Console {
+    fn next(&mut self, wait: Duration) -> Heard {
+        let heard = self.read(wait);
+        if heard != Heard::Gone {
+            return heard;
+        }
+        // The connection may have been lost, and not the machine.
+        let asked = Command::new("virsh").args(["-q", "-c", &self.uri, "domstate", "--domain", &self.name]).run();
+        let off = asked
+            .is_ok_and(|output| ["shut off", "crashed"].contains(&output.stdout_text().trim()) || !output.success());
+        if off {
+            return Heard::Gone;
+        }
+        if let Ok(mut again) = Console::open(&self.uri, &self.name) {
+            again.wait_until_connected();
+            *self = again;
+        }
+        std::thread::sleep(Duration::from_millis(200).min(wait));
+        Heard::Silence
+    }
+}
+
+impl Drop for Console {
+    fn drop(&mut self) {
+        let _ = self.virsh.kill();
+        let _ = self.virsh.wait();
+    }
+}

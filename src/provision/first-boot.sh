@@ -103,6 +103,13 @@ main() {
     work=$(mktemp -d /run/first-boot.XXXXXX) || exit 1
     trap 'rm -rf "$work"; [ -z "$printk" ] || dmesg -n "$printk" 2>/dev/null' EXIT
     began=$(uptime_seconds)
+    # Names that mkfs.xfs could not take over: pairs of lines, what is in a directory before it.
+    if [ -s "$home/rename" ]; then
+        while IFS= read -r from && IFS= read -r to; do
+            if [ -e "$from" ] || [ -L "$from" ]; then mv -T -- "$from" "$to"; fi
+        done <"$home/rename"
+    fi
+    rm -f "$home/rename"
     say begin
     # It returns when no job is left; a job that never ends must not keep us silent.
     timeout "$patience" systemctl --wait is-system-running >/dev/null 2>&1

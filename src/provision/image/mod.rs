@@ -204,7 +204,12 @@ fn make(
         Firmware::Bios => bios::prepare(tree, machine, &volumes[0])?,
         Firmware::Uefi => uefi::prepare(tree, machine, &volumes[0])?,
     };
-    for (volume, image) in volumes.iter().zip(images) {
+    if machine.disks.iter().any(|disk| disk.file_system == FileSystem::Xfs) {
+        let path = tree.join(xfs::RENAMES);
+        fs::write(&path, "").map_err(file("write", &path))?;
+    }
+    // The root last: with what the others leave to the first boot.
+    for (volume, image) in volumes.iter().zip(images).rev() {
         let opened = File::create(&image.path).map_err(file("make", &image.path))?;
         opened.set_len(volume.disk.size).map_err(file("write", &image.path))?;
         drop(opened);

@@ -1,6 +1,7 @@
-//! XFS, filled by mkfs.xfs(8) from a prototype file. That has no times and no sticky bit, which xfs_db(8) adds, and no
-//! extended attributes and no names with blanks: a tree with any of those is refused. Hard links become files of their
-//! own.
+//! XFS, filled by mkfs.xfs(8) from a prototype file. That has no times and no sticky bit, which xfs_db(8) adds. It has no
+//! names with blanks, nor any that begin with a colon (of which ucf(1) makes many): they get another name, and the
+//! machine's first boot gives them theirs. It has no extended attributes: a tree with such is refused. Hard links become
+//! files of their own.
 
 use super::{ImageError, Volume, file, filesystem, words};
 use crate::exec::Command;
@@ -8,6 +9,7 @@ use crate::provision::Machine;
 use crate::provision::apt::INSTALL_LIMIT;
 use std::ffi::OsStr;
 use std::fs::{self, Metadata};
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
@@ -20,13 +22,20 @@ const EPOCH: i64 = 1 << 31;
 struct Prototype {
     files: Vec<u8>,
     changes: Vec<u8>,
+    /// Two lines each: the name that it has in the image, and its own. What is in a directory comes before it.
+    renames: Vec<u8>,
+    renamed: u32,
 }
+
+/// What the first boot renames, in the tree; below the directory of [`crate::provision::install`]'s first boot.
+pub const RENAMES: &str = "var/lib/first-boot/rename";
 
 /// What of the tree is another volume's: there the directory is empty.
 struct Walk<'a> {
     machine: &'a Machine,
     volume: &'a Volume<'a>,
     volumes: &'a [Volume<'a>],
+    scratch: &'a Path,
 }
 
 pub fn make(
@@ -38,7 +47,9 @@ pub fn make(
 ) -> Result<(), ImageError> {
     let mut prototype = Prototype::default();
     prototype.files.extend(b"-\n0 0\n");
-    Walk { machine, volume, volumes }.entry(&volume.content, Path::new("/"), &mut prototype)?;
+    let walk = Walk { machine, volume, volumes, scratch };
+    walk.entry(&volume.content, Path::new("/"), &mut prototype)?;
+    walk.remember(&prototype.renames)?;
     let path = scratch.join("prototype");
     fs::write(&path, &prototype.files).map_err(file("write", &path))?;
     let output = Command::new("mkfs.xfs")
@@ -54,15 +65,24 @@ pub fn make(
     }
     let changed = Command::new("xfs_db").args(["-x", "-f"]).arg(at).input(prototype.changes).limit(INSTALL_LIMIT);
     let output = changed.run()?;
-    // It goes on after a command that it could not carry out.
-    let complaint = output.stderr_text();
-    if !output.success() || !complaint.trim().is_empty() {
-        return Err(filesystem::failed(machine, volume, words(&output)));
+    // It goes on after a command that it could not carry out, and prints each new value.
+    let said = format!("{}{}", output.stdout_text(), output.stderr_text());
+    let complaints: Vec<&str> = said.lines().filter(|line| !line.starts_with("core.")).take(3).collect();
+    if !output.success() || !complaints.is_empty() {
+        return Err(filesystem::failed(machine, volume, format!("xfs_db: {}", complaints.join("; "))));
     }
     Ok(())
 }
 
 impl Walk<'_> {
+    /// Notes for the first boot what is to be renamed. The root disk's image is made last, with all of these in it.
+    fn remember(&self, renames: &[u8]) -> Result<(), ImageError> {
+        let Some(root) = self.volumes.first() else { return Ok(()) };
+        let path = root.content.join(RENAMES);
+        let opened = fs::File::options().append(true).open(&path);
+        opened.and_then(|mut opened| opened.write_all(renames)).map_err(file("write", &path))
+    }
+
     /// `path` in the tree, `within` in the file system.
     fn entry(&self, path: &Path, within: &Path, out: &mut Prototype) -> Result<(), ImageError> {
         let data = fs::symlink_metadata(path).map_err(file("read", path))?;
@@ -101,7 +121,20 @@ impl Walk<'_> {
                         .collect();
                     names.sort();
                     for name in names {
-                        self.entry(&path.join(&name), &within.join(&name), out)?;
+                        let mut there = within.join(&name);
+                        if blank(&name) || name.as_bytes().starts_with(b":") {
+                            out.renamed += 1;
+                            there = within.join(format!(".first-boot-{}", out.renamed));
+                        }
+                        self.entry(&path.join(&name), &there, out)?;
+                        if there.file_name() != Some(&name) {
+                            let mount = Path::new(&self.volume.disk.mount);
+                            for path in [&there, &within.join(&name)] {
+                                let path = mount.join(path.strip_prefix("/").unwrap_or(path));
+                                out.renames.extend(path.as_os_str().as_bytes());
+                                out.renames.push(b'\n');
+                            }
+                        }
                     }
                 }
                 out.files.extend(b"$\n");
@@ -121,8 +154,14 @@ impl Walk<'_> {
             }
             'p' => out.files.push(b'\n'),
             _ => {
+                // The file's own name is no better where it is read from.
+                let mut from = path.to_owned();
+                if blank(path.as_os_str()) {
+                    from = self.scratch.join(format!("blank-{}", out.files.len()));
+                    fs::copy(path, &from).map_err(file("copy", path))?;
+                }
                 out.files.push(b' ');
-                out.files.extend(path.as_os_str().as_bytes());
+                out.files.extend(from.as_os_str().as_bytes());
                 out.files.push(b'\n');
             }
         }
@@ -137,8 +176,8 @@ impl Walk<'_> {
     }
 
     fn acceptable(&self, path: &Path, within: &Path, data: &Metadata) -> Result<(), ImageError> {
-        if blank(path.as_os_str()) {
-            return Err(self.refused(within, "has a blank in its name"));
+        if path.as_os_str().as_bytes().contains(&b'\n') {
+            return Err(self.refused(within, "has a line break in its name"));
         }
         if data.file_type().is_socket() {
             return Err(self.refused(within, "is a socket"));

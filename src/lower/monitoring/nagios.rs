@@ -11,6 +11,7 @@ use crate::names::{GroupName, HostName, MachinePath, PackageName, Prefix, RoleNa
 use crate::plan::PackagePlan;
 use crate::relation::RelationField;
 use crate::source::{Span, Spanned};
+use jiff::civil::Date;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -323,6 +324,11 @@ pub fn reachable<'m>(model: &'m Model, group: &GroupName) -> impl Iterator<Item 
     members.filter_map(|name| model.people.users.get(name)).filter(|user| user.email.is_some())
 }
 
+/// The name of the period that ends with that day. (No period of the tree has a `_`.)
+fn until(last: Date) -> String {
+    format!("until_{last}")
+}
+
 /// Periods of the week, contacts and their groups.
 fn people(model: &Model) -> String {
     let monitoring = &model.fleet.monitoring;
@@ -341,8 +347,16 @@ fn people(model: &Model) -> String {
     let groups = used_groups(model);
     let users: BTreeMap<&str, &User> =
         groups.iter().flat_map(|group| reachable(model, group)).map(|user| (user.name.value.as_str(), user)).collect();
+    // Nagios itself knows when somebody's access ends: nothing need be compiled on that day.
+    let ends: BTreeSet<Date> = users.values().filter_map(|user| Some(user.expires.as_ref()?.value)).collect();
+    for last in ends {
+        let (name, range) = (until(last), format!("2000-01-01 - {last}"));
+        let alias = format!("until {last}, the last day of somebody's access");
+        define(&mut out, "timeperiod", &[("timeperiod_name", &name), ("alias", &alias), (&range, "00:00-24:00")]);
+    }
     for (name, user) in users {
         let (alias, email) = (shown(&user.full_name), user.email.clone().unwrap_or_default());
+        let period = user.expires.as_ref().map_or_else(|| "24x7".to_owned(), |last| until(last.value));
         define(
             &mut out,
             "contact",
@@ -350,8 +364,8 @@ fn people(model: &Model) -> String {
                 ("contact_name", name),
                 ("alias", &alias),
                 ("email", &email),
-                ("host_notification_period", "24x7"),
-                ("service_notification_period", "24x7"),
+                ("host_notification_period", &period),
+                ("service_notification_period", &period),
                 ("host_notification_options", "d,u,r,f,s"),
                 ("service_notification_options", "w,u,c,r,f,s"),
                 ("host_notification_commands", "mail_host"),

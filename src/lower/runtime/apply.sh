@@ -75,6 +75,15 @@ package_home() { # PACKAGE: $home
 withdraw() {
     begin
     recover
+    if record_is_lost; then
+        # What is to be taken back has to be known first, of packages that dpkg has begun to remove, too.
+        all_count=yes
+        look
+        check
+        [ ! -s "$w/actions" ] || attempt_all
+        all_count=
+        if ! : >"$w/aside" || ! : >"$w/suspects"; then die "cannot write to $w"; fi
+    fi
     withdrawing=yes
     all=
     if [ "${1-}" = --all ]; then

@@ -6,7 +6,7 @@
 
 find_holds() { # $w/holds: the paths
     : >"$w/holds" || die "cannot write to $w"
-    [ -e "$state/marks/hold" ] || return 0
+    [ -f "$state/marks/hold" ] || return 0
     awk -v now="$(date -u +%Y-%m-%dT%H:%M:%SZ)" '$1 == "hold:" && $4 > now { print $2 }' "$state/marks/hold" >"$w/holds" ||
         die "cannot read $state/marks/hold"
 }

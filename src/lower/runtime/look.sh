@@ -8,9 +8,14 @@ look() {
     dpkg-query -W -f '${Package} ${db:Status-Status} ${Version}\n' '@PREFIX@-role-*' '@PREFIX@-host-*' $of_fleet \
         >"$w/dpkg" 2>"$w/error"
     [ $? -le 1 ] || die "dpkg-query failed: $(cat "$w/error")"
-    [ -e "$state/applied" ] || printf 'debrole-applied 1 none\n' >"$w/nothing"
+    lost=
     applied=$state/applied
-    [ -e "$applied" ] || applied=$w/nothing
+    if record_is_lost; then lost=yes; fi
+    if [ -n "$lost" ] || [ ! -e "$applied" ]; then
+        printf 'debrole-applied 1 none\n' >"$w/nothing"
+        applied=$w/nothing
+    fi
+    (cd "$state/originals" 2>/dev/null && find . -name '*~') | sed 's/^\.//; s/~$//' >"$w/kept"
 
     # The machine's own name: /etc/hostname, completed from /etc/hosts. Never DNS: it may be what is broken.
     set +f
@@ -31,7 +36,7 @@ look() {
     # Twice through the manifests: first to see which packages count, then to merge what those want.
     # shellcheck disable=SC2086
     awk -v dpkg="$w/dpkg" -v withdrawn="$w/withdrawn" -v applied="$applied" -v paths="$w/paths" \
-        -v hosts="$share/hosts/" -v roles="$share/roles/" -v prefix="@PREFIX@" -v name="$name" -v short="${name%%.*}" "$merge" \
+        -v hosts="$share/hosts/" -v roles="$share/roles/" -v prefix="@PREFIX@" -v name="$name" -v short="${name%%.*}" -v all_count="$all_count" "$merge" \
         "$w/dpkg" "$w/withdrawn" "$applied" $manifests pass=2 $manifests >"$w/desired" || die "cannot read the manifests"
     find_others
 
@@ -39,8 +44,8 @@ look() {
     xargs -r -d "$newline" stat -c '%A %a %U %G %N' -- <"$w/paths" >"$w/stat" 2>/dev/null
     awk 'substr($1, 1, 1) == "-" { print $5 }' "$w/stat" | xargs -r -d "$newline" sha256sum -- >"$w/sha" 2>/dev/null
     awk -v desired="$w/desired" -v applied="$applied" -v stat="$w/stat" -v paths="$w/paths" -v gaps="$w/gaps" \
-        -v others="$w/others" -v diverted="$w/diverted" -v prefix="@PREFIX@" "$compare" \
-        "$w/desired" "$applied" "$w/others" "$w/diverted" "$w/stat" "$w/sha" "$w/paths" >"$w/actions" ||
+        -v others="$w/others" -v diverted="$w/diverted" -v kept="$w/kept" -v lost="$lost" -v prefix="@PREFIX@" "$compare" \
+        "$w/desired" "$applied" "$w/kept" "$w/others" "$w/diverted" "$w/stat" "$w/sha" "$w/paths" >"$w/actions" ||
         die "cannot compare"
     leave_held
 }
@@ -93,7 +98,7 @@ function octal(mode) { sub(/^0+/, "", mode); return mode == "" ? "0" : mode }
 function refuse(text) { state[pkg] = "refused"; print "mark " pkg " " text }
 function state_of(status) {
     if (status == "" || status == "not-installed" || status == "config-files") return "gone"
-    return status == "installed" || status ~ /^triggers-/ ? "active" : "frozen"
+    return all_count || status == "installed" || status ~ /^triggers-/ ? "active" : "frozen"
 }
 FILENAME == dpkg && $2 == "not-installed" { next } # purged in this dpkg run
 FILENAME == dpkg { version[$1] = $3; state[$1] = state_of($2); next }
@@ -207,10 +212,11 @@ function want(p,  kind, pkg, recorded, foreign, ours, flags, args, before) {
     if (policy[p] == "initial") { want_initial(p); return }
     before = recorded ? rpkg[p] : "-"
     # Where something is to be absent and is there again, that is the newer original. A directory that we made for
-    # what was in it is ours.
-    foreign = recorded ? rkind[p] == "absent" || rorig[p] == "there" : !((p in made) && type[p] == "d")
+    # what was in it is ours. Without a record: an original that is kept says that what is there came from us.
+    if (recorded) foreign = rkind[p] == "absent" || rorig[p] == "there"
+    else foreign = kind == "absent" || (!lost && !(p in original) && !((p in made) && type[p] == "d"))
     ours = recorded && !foreign && same_content(rkind[p], rarg[p], p)
-    flags = recorded && rorig[p] == "kept" ? "O" : ""
+    flags = (recorded ? rorig[p] == "kept" : p in original) ? "O" : ""
     if (p in is_diverted) flags = "D"
     else if (policy[p] == "divert") flags = recorded ? "W" : "V"
     if (type[p] != "") {
@@ -284,6 +290,7 @@ FILENAME == applied {
     }
     next
 }
+FILENAME == kept { original[$0] = 1; next }
 FILENAME == others { other[$2] = $1; othertext[$2] = rest(2); next }
 FILENAME == diverted { is_diverted[$1] = 1; next }
 FILENAME == stat {

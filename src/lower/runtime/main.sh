@@ -26,6 +26,7 @@ copied=
 setup_ran=
 second=
 withdrawing=
+all_count= # packages count whatever dpkg is doing with them
 reload_needed=
 hopeless=
 name=

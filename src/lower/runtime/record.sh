@@ -1,7 +1,7 @@
 # ----------------------------------------------------------------------------------------------------------- the record
 
 # $state/applied: what we put on this machine, a line a fact, replaced as a whole by rename(2).
-#   debrole-applied 1 TRANSACTION
+#   debrole-applied 1 TRANSACTION                          "lost": there was a record, and it is to be made anew
 #   file PATH PACKAGE ORIGINAL MODE OWNER GROUP SHA256     ORIGINAL: "kept" if $state/originals has what was there
 #   link PATH PACKAGE ORIGINAL TARGET                      before us, else "-"
 #   dir PATH PACKAGE ORIGINAL MODE OWNER GROUP
@@ -26,8 +26,21 @@ beside() { # PATH NUMBER
     old=${1%/*}/.@PREFIX@-old.$2~
 }
 
+# Whether there must have been a record and is none, or one that can't be read.
+record_is_lost() {
+    case $(head -c 200 "$state/applied" 2>/dev/null | tr -d '\0' | sed -n 1p) in
+    "debrole-applied 1 lost") return 0 ;;
+    "debrole-applied 1 "*) return 1 ;;
+    esac
+    exists "$state/applied" || [ -n "$(find "$state/packages" "$state/originals" -type f 2>/dev/null | head -n 1)" ]
+}
+
 recover() {
     rm -f "$state/applied.new" "$state/journal.new" "$state/units.new"
+    if record_is_lost; then
+        warn "the record of what was applied, $state/applied, is lost: what is as the packages want it is taken for ours, and $backups gets a copy of what is not"
+        echo "debrole-applied 1 lost" | write_atomically "$state/applied" || die "cannot write $state/applied"
+    fi
     [ -e "$state/journal" ] || return 0
     done_=$(sed -n '1s/^debrole-applied 1 //p' "$state/applied" 2>/dev/null)
     begun=$(sed -n '1s/^transaction //p' "$state/journal")

@@ -62,6 +62,24 @@ systemd_runs() { [ -d /run/systemd/system ]; }
 
 is_aside() { grep -qxF -e "$1" "$w/aside"; }
 
+# What is not of its kind in $state (a file system was repaired, a backup was restored) would be in the way of every run.
+mend_state() {
+    for name_ in marks packages originals; do
+        if exists "$state/$name_" && [ ! -d "$state/$name_" ]; then move_away "$state/$name_"; fi
+    done
+    set +f
+    for file in "$state"/applied "$state"/journal "$state"/units "$state"/held "$state"/recheck "$state"/marks/* "$state"/packages/*; do
+        if exists "$file" && [ ! -f "$file" ]; then move_away "$file"; fi
+    done
+    set -f
+}
+
+move_away() { # PATH
+    rm -rf "$state/damaged/${1##*/}"
+    { mkdir -p "$state/damaged" && mv -T "$1" "$state/damaged/${1##*/}"; } || die "$1 is not what it should be, and cannot be moved away"
+    warn "$1 is not what it should be: it is in $state/damaged now, and what it told is worked out anew"
+}
+
 begin() {
     [ "$(id -u)" = 0 ] || { warn "this needs root"; exit 2; }
     # With dpkg --root and scripts run outside it, we would change the machine that builds, not the one being built.
@@ -69,6 +87,7 @@ begin() {
         say "nothing is applied below $DPKG_ROOT: run @PREFIX@-runtime apply on the machine itself"
         exit 0
     fi
+    mend_state
     mkdir -p "$run" "$state/marks" "$state/packages" "$state/originals" || die "cannot make $state or $run"
     chmod 0700 "$run" "$state/originals" || die "cannot change the mode of $run"
     exec 9>"$run/lock" || die "cannot open $run/lock"

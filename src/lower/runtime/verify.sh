@@ -48,6 +48,7 @@ verify() {
             : "$kind"
         done <"$state/units" >>"$w/drift"
     fi
+    [ -z "$lost" ] || printf 'missing: %s (@PREFIX@-runtime): the record of what was applied\n' "$state/applied" >>"$w/drift"
     verify_secrets >>"$w/drift"
     verify_plugins >>"$w/drift"
     awk -v holds="$w/holds" '

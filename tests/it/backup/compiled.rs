@@ -169,6 +169,27 @@ fn two_roles_that_would_make_one_server_in_two_places_are_a_clash() {
     assert!(lowered.report().contains("pg-backup-watch.timer"), "{}", lowered.report());
 }
 
+/// A unit, a directory and a check each have one name for both.
+#[test]
+fn a_machines_own_job_and_one_of_a_role_called_machine_are_not_one() {
+    let machine = "summary = \"Machine\"\n[[backup]]\nname = \"home\"\npaths = [\"/home\"]\n";
+    let web1 = |roles: &str| {
+        format!(
+            "roles = {roles}\nrelease = \"bookworm\"\nssh_host_key = \"{}\"\n[[backup]]\nname = \"home\"\npaths = [\"/srv\"]\n",
+            KEYS[0]
+        )
+    };
+    let both = web1("[\"web\", \"machine\"]");
+    let lowered = fleet(&[("roles/machine.toml", machine), ("hosts/web1.example.org.toml", &both)]);
+    let report = lowered.report();
+    assert!(
+        report.contains("path-claimed-twice: pg-host-web1.example.org and pg-role-machine both claim")
+            && report.contains("pg-backup-machine_home.timer"),
+        "{report}"
+    );
+    fleet(&[("hosts/web1.example.org.toml", &web1("[\"web\"]"))]).right();
+}
+
 /// What is not pinned is installed, and never upgraded.
 #[test]
 fn every_package_of_the_example_fleet_is_pinned() {

@@ -1,8 +1,9 @@
 //! People on two booted machines, with the real sshd, sudo and apt: they log in, do what they may, and leave.
 
 use super::fleet::{Fleet, Runs};
-use crate::machine::{Machine, Need, Outcome, Release, Services, skip};
+use crate::machine::{Machine, Need, Outcome, Release, Tree, skip};
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 /// The fleet of two machines: alice and erin administer both, bob and carol have the web site's machine, dave the
@@ -53,11 +54,48 @@ impl People {
                 ),
             );
         }
-        for (host, release) in [("web", "bookworm"), ("db", "trixie")] {
-            let text = format!("roles = [\"{host}\"]\nrelease = \"{release}\"\n");
-            fleet.write(&format!("hosts/{host}1.example.org.toml"), &text);
+        for host in ["web", "db"] {
+            people.new_key(host, host);
+            people.host(host, host);
         }
         people
+    }
+
+    /// web1 on bookworm or db1 on trixie, with one of our keys as its host key.
+    fn host(&self, name: &str, key: &str) {
+        let (release, address) = if name == "web" { ("bookworm", WEB) } else { ("trixie", DB) };
+        self.fleet.write(
+            &format!("hosts/{name}1.example.org.toml"),
+            &format!(
+                "roles = [\"{name}\"]\nrelease = \"{release}\"\naddresses = [\"{address}\"]\nssh_host_key = \"{}\"\n",
+                self.keys[key]
+            ),
+        );
+    }
+
+    /// It is sshd's from its next start on.
+    fn give_host_key(&self, tree: &Tree, key: &str) {
+        self.give_key(tree, key, "/etc/ssh/ssh_host_ed25519_key");
+        tree.copy_in(format!("{}.pub", self.key_file(key)), "/etc/ssh/ssh_host_ed25519_key.pub");
+    }
+
+    fn give_key(&self, tree: &Tree, key: &str, to: &str) {
+        tree.copy_in(self.key_file(key), to);
+        std::fs::set_permissions(tree.path(to), std::fs::Permissions::from_mode(0o600)).expect("it is there");
+    }
+
+    /// The machine booted and joined, with its host key.
+    fn boot(&self, name: &str) -> Machine {
+        let (release, number) = if name == "web" { (Release::Bookworm, 11) } else { (Release::Trixie, 12) };
+        let tree = self.fleet.machine_tree(release, &format!("{name}1.example.org"));
+        self.give_host_key(&tree, name);
+        let hosts = tree.read("/etc/hosts");
+        tree.write("/etc/hosts", format!("{hosts}{WEB} web1.example.org\n{DB} db1.example.org\n"));
+        let machine = Machine::boot(&self.fleet.lab, tree, number);
+        self.fleet.join(&machine, machine.tree());
+        machine.apt(&format!("install pg-host-{name}1.example.org"));
+        machine.no_marks();
+        machine
     }
 
     fn key_file(&self, name: &str) -> String {
@@ -160,12 +198,10 @@ fn people_log_in_do_what_they_may_and_leave() {
     }
     let mut people = People::new();
     people.fleet = people.fleet.serve();
-    let web = people.fleet.boot(Release::Bookworm, "web1.example.org", 11);
-    let db = people.fleet.boot(Release::Trixie, "db1.example.org", 12);
-    web.apt("install pg-host-web1.example.org");
-    db.apt("install pg-host-db1.example.org");
-    web.no_marks();
-    db.no_marks();
+    let (web, db) = std::thread::scope(|scope| {
+        let db = scope.spawn(|| people.boot("db"));
+        (people.boot("web"), db.join().expect("db1 boots"))
+    });
 
     // The allowed command, another one, another machine; and nobody adds keys of their own.
     let id = people.login("bob", WEB, "sudo -n /usr/bin/id");
@@ -218,6 +254,7 @@ fn people_log_in_do_what_they_may_and_leave() {
     dpkg_is_no_reprieve(&mut people, &web);
     what_makes_machines_open_is_told(&people, &web);
     time_is_sshds_too(&mut people, &db);
+    machines_know_each_other(&mut people, &web, &db);
     packages_go(&people, &web);
 }
 
@@ -248,8 +285,17 @@ for path in /usr/bin/mv /usr/bin/apt-get /usr/bin/apt-cache /usr/bin/dpkg /usr/b
     cp --remove-destination /root/step.$name $path
 done
 all='etc home usr/share/pg var/lib/pg var/lib/dpkg/info var/lib/dpkg/status var/lib/dpkg/triggers var/lib/dpkg/updates var/lib/apt/extended_states'
-back() { cd /; rm -rf $all run/pg var/cache/pg var/backups/pg; cp -a /root/save/. /; }
+back() { cd /; rm -rf run/pg var/cache/pg var/backups/pg $all; cp -a /root/save/. /; }
+# bob's session: sshd's own, and one that he left in the background.
+session() {
+    ssh -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o IdentitiesOnly=yes \
+        -i /root/bob.key bob@127.0.0.1 'sleep 100001 & echo in; sleep 100002' </dev/null >/root/session 2>/root/session.error &
+    for _ in $(seq 600); do grep -qx in /root/session && return 0; sleep 0.1; done
+    cat /root/session.error
+    exit 1
+}
 look() {
+    grep -lsE '^Uid:.*\b2002\b' /proc/[0-9]*/status | wc -l
     grep -h bob /etc/passwd /etc/shadow /etc/group || true
     ls /etc/ssh/pg-keys
     cat /var/lib/pg/marks/* 2>/dev/null || true
@@ -264,12 +310,14 @@ run() {
     rm /root/kill/at
 }
 mkdir /root/save; cd /; cp -a --parents $all /root/save/
+session
 run 0
 look >/root/expected
 read -r total </root/kill/count
 out=0
 for n in $(seq $total); do
     back
+    session
     run $n
     [ -e /etc/ssh/pg-keys/bob ] || out=$((out + 1))
     run 0
@@ -282,21 +330,21 @@ echo "$total steps, out after $out"
 
 #[test]
 fn a_refresh_that_is_killed_at_any_step_is_ended_by_the_next() {
-    if skip("refreshes that are killed", &[Need::Trees, Need::Program("ssh-keygen")]) {
+    if skip("refreshes that are killed", &[Need::Boot, Need::Program("ssh-keygen")]) {
         return;
     }
     let mut people = People::new();
     people.fleet = people.fleet.serve();
-    let web = people.fleet.machine_tree(Release::Bookworm, "web1.example.org");
-    web.services(Services::Denied);
-    people.fleet.join(&web, &web);
-    web.apt("install pg-host-web1.example.org");
-    web.no_marks();
+    let web = people.boot("web");
+    // When something runs, the test says.
+    web.ok("systemctl stop 'pg-*.timer' 'apt-daily*.timer'");
+    people.give_key(web.tree(), "bob", "/root/bob.key");
     people.fleet.remove("users/bob.toml");
     people.group("webteam", 3002, "\"carol\"");
     people.fleet.publish();
-    web.write("/root/step", STEP);
+    web.tree().write("/root/step", STEP);
     let said = web.ok(KILLED);
+    assert!(said.starts_with("0\n"), "no process of his: {said}");
     assert!(said.contains("\nbob:!") && said.contains("::1:\n") && !said.contains("\nbob\n"), "{said}");
     let numbers = said.lines().last().and_then(|last| last.split_once(" steps, out after "));
     let (total, out): (u32, u32) = numbers
@@ -419,6 +467,32 @@ fn time_is_sshds_too(people: &mut People, db: &Machine) {
     people.refused("dave", DB);
     assert!(db.ok("pg-runtime access").contains("dave: locked"), "today, the machine ends it itself");
     assert_out(db, "dave", 2004);
+}
+
+/// From one machine to another nobody is asked whether it is the right one; and the wrong one is refused, until the tree
+/// says that it is the right one now.
+fn machines_know_each_other(people: &mut People, web: &Machine, db: &Machine) {
+    people.give_key(web.tree(), "alice", "/root/alice.key");
+    let as_alice = "ssh -o BatchMode=yes -o UserKnownHostsFile=/dev/null -o IdentitiesOnly=yes -i /root/alice.key alice@db1.example.org id -un";
+    assert_eq!(web.ok(&format!("cat /etc/ssh/ssh_config.d/* 2>/dev/null; {as_alice} 2>&1")), "alice\n", "not a word");
+    people.new_key("db-new", "db");
+    people.give_host_key(db.tree(), "db-new");
+    db.ok("systemctl restart ssh.service");
+    let refused = web.run(as_alice);
+    assert!(
+        refused.status == 255 && refused.stderr.contains("REMOTE HOST IDENTIFICATION HAS CHANGED"),
+        "{}",
+        refused.all()
+    );
+    people.host("db", "db-new");
+    // The tree is not believed by the way: the old key has to be named as one that is given up.
+    let old = format!("retired_ssh_host_key = \"{}\"\n", people.keys["db"]);
+    let host = "hosts/db1.example.org.toml";
+    let text = std::fs::read_to_string(people.fleet.tree().join(host)).expect("it is there");
+    people.fleet.write(host, &(text + &old));
+    people.fleet.publish();
+    web.ok("pg-runtime refresh --keyring");
+    assert_eq!(web.ok(&format!("{as_alice} 2>&1")), "alice\n");
 }
 
 fn packages_go(people: &People, web: &Machine) {

@@ -1,5 +1,5 @@
-//! The example fleet watched: a monitoring server, a web server and a database, booted and installed by apt alone, with
-//! real Nagios, NRPE and Munin.
+//! The example fleet watched: a monitoring server, a web server, a database and (where the monitoring server runs bookworm,
+//! as in the fleet) a backup server, booted and installed by apt alone, with real Nagios, NRPE, Munin, restic and mail.
 
 use super::fleet::{Fleet, Runs};
 use crate::machine::{Machine, Need, Release, Tree, skip};
@@ -13,26 +13,31 @@ use tempfile::TempDir;
 const MONITOR: &str = "mon1.example.org";
 const WEB: &str = "web1.example.org";
 const DB: &str = "db1.example.org";
+const BACKUP: &str = "backup1.example.org";
+/// The services of the backup server for the jobs of the others.
+const AGES: [&str; 2] = ["backup: db1.example.org db_cluster", "backup: web1.example.org web_www"];
 
 const IMPLIED: [&str; 11] =
     ["clock", "disk", "drift", "kernel", "load", "memory", "nrpe", "patcher", "refresh", "units", "updates"];
 const COMMANDS: &str = "/var/lib/nagios4/rw/nagios.cmd";
 
-/// The three machines' part of the example fleet, with host keys that are at hand.
+/// The part of the example fleet that these machines are, with host keys that are at hand.
 struct Watched {
     fleet: Fleet,
     keys: TempDir,
 }
 
 impl Watched {
-    fn new(monitor: Release) -> Watched {
-        // Backups have tests of their own; here they would need a fourth machine.
-        let fleet = Fleet::watched().without(&["backup"]);
+    fn new(monitor: Release, with_backup: bool) -> Watched {
+        let mut fleet = Fleet::watched();
+        if !with_backup {
+            fleet = fleet.without(&["backup"]);
+        }
         let keys = tempfile::tempdir().expect("a temporary directory");
         for entry in std::fs::read_dir(fleet.tree().join("hosts")).expect("hosts").flatten() {
             let name = entry.file_name().into_string().expect("a name");
             let fqdn = name.trim_end_matches(".toml");
-            if ![MONITOR, WEB, DB].contains(&fqdn) {
+            if !([MONITOR, WEB, DB].contains(&fqdn) || with_backup && fqdn == BACKUP) {
                 let gone = if entry.path().is_dir() { std::fs::remove_dir_all } else { std::fs::remove_file };
                 gone(entry.path()).expect("writable");
                 continue;
@@ -69,6 +74,8 @@ impl Watched {
     /// Boots a machine of the tree, which has its host key from the beginning, and installs its package.
     fn machine(&self, release: Release, fqdn: &str, number: u8) -> Machine {
         let tree = self.fleet.machine_tree(release, fqdn);
+        let hosts = tree.read("/etc/hosts");
+        tree.write("/etc/hosts", format!("{hosts}192.0.2.60 {BACKUP}\n"));
         let private = std::fs::read(self.keys.path().join(fqdn)).expect("a key");
         tree.write("/etc/ssh/ssh_host_ed25519_key", private);
         let path = tree.path("/etc/ssh/ssh_host_ed25519_key");
@@ -135,7 +142,7 @@ impl Nagios<'_> {
             if !services.is_empty() && wrong.is_empty() {
                 return services;
             }
-            assert!(started.elapsed() < Duration::from_secs(90), "{wrong:#?}");
+            assert!(started.elapsed() < Duration::from_secs(240), "{wrong:#?}");
         }
     }
 
@@ -157,39 +164,57 @@ impl Nagios<'_> {
 #[test]
 fn everything_is_watched_and_what_fails_is_told_on_bookworm() {
     if !skip("monitoring on bookworm", &[Need::Boot, Need::Program("ssh-keygen")]) {
-        everything_is_watched(Release::Bookworm);
+        everything_is_watched(Release::Bookworm, true);
     }
 }
 
 #[test]
 fn everything_is_watched_and_what_fails_is_told_on_trixie() {
     if !skip("monitoring on trixie", &[Need::Boot, Need::Program("ssh-keygen")]) {
-        everything_is_watched(Release::Trixie);
+        everything_is_watched(Release::Trixie, false);
     }
 }
 
-fn everything_is_watched(release: Release) {
-    let mut watched = Watched::new(release);
+fn everything_is_watched(release: Release, with_backup: bool) {
+    let mut watched = Watched::new(release, with_backup);
     let w = &watched;
-    let (monitor, web, db) = std::thread::scope(|scope| {
-        let machines = [(release, MONITOR, 50), (Release::Bookworm, WEB, 10), (Release::Trixie, DB, 20)]
-            .map(|(release, fqdn, number)| scope.spawn(move || w.machine(release, fqdn, number)));
-        let [monitor, web, db] = machines.map(|machine| machine.join().expect("a machine"));
-        (monitor, web, db)
+    let (monitor, web, db, backup) = std::thread::scope(|scope| {
+        let mut machines = vec![(release, MONITOR, 50), (Release::Bookworm, WEB, 10), (Release::Trixie, DB, 20)];
+        if with_backup {
+            machines.push((Release::Trixie, BACKUP, 60));
+        }
+        let started =
+            machines.into_iter().map(|(release, fqdn, number)| scope.spawn(move || w.machine(release, fqdn, number)));
+        let started: Vec<_> = started.collect();
+        let mut machines = started.into_iter().map(|machine| machine.join().expect("a machine"));
+        let mut next = || machines.next();
+        (next().expect("the monitor"), next().expect("web"), next().expect("db"), next())
     });
+    let mail = Mailbox::open(&watched.fleet, &monitor);
     // The agents try again every minute until the server is there; a test need not wait.
-    for machine in [&monitor, &web, &db] {
+    for machine in [&monitor, &web, &db].into_iter().chain(&backup) {
+        // When a backup runs, the test says.
+        machine.run("systemctl stop 'pg-backup-*.timer'");
         machine.ok("systemctl is-active pg-agent-exchange.timer pg-agent-status.timer nagios-nrpe-server.service munin-node.service");
         machine.ok("systemctl restart pg-agent-exchange.service && systemctl start pg-agent-status.service");
     }
     // cron may be at it just now.
-    monitor.wait_for("setpriv --reuid=munin --regid=munin --init-groups /usr/bin/munin-cron 2>&1", 60);
+    monitor.wait_for("setpriv --reuid=munin --regid=munin --init-groups /usr/bin/munin-cron 2>&1", 180);
 
     // Every service of every machine, and all of them well.
     let nagios = Nagios { machine: &monitor };
-    let all = [MONITOR, WEB, DB];
-    monitor.wait_for(&format!("test -p {COMMANDS} && test -s /var/lib/nagios4/status.dat"), 30);
+    let all = [&[MONITOR, WEB, DB][..], if with_backup { &[BACKUP] } else { &[] }].concat();
+    monitor.wait_for(&format!("test -p {COMMANDS} && test -s /var/lib/nagios4/status.dat"), 60);
+    if let Some(backup) = &backup {
+        backups_are_watched(&nagios, &all, backup, &[&web, &db]);
+    }
     let services = nagios.until(&all, &[]);
+    if with_backup {
+        let of = services.keys().filter(|(of, _)| of == BACKUP).map(|(_, service)| service.as_str());
+        let mut wanted = [&IMPLIED[..], &["base: ssh"], &AGES].concat();
+        wanted.sort_unstable();
+        assert_eq!(of.collect::<Vec<_>>(), wanted);
+    }
     for (host, roles) in [
         (MONITOR, &["base: ssh", "monitor: munin"][..]),
         (WEB, &["base: ssh", "nginx: nginx", "web: http", "web: pages"]),
@@ -215,6 +240,9 @@ fn everything_is_watched(release: Release) {
     web.ok("systemctl start nginx.service");
     nagios.until(&[WEB], &[]);
     nagios.told(&format!("SERVICE NOTIFICATION: chidi;{WEB};web: pages;OK;"));
+    mail.has("chidi@example.org", &format!("PROBLEM: {WEB} web: pages is CRITICAL"));
+    mail.has("alma@example.org", &format!("PROBLEM: {WEB} nginx: nginx is CRITICAL"));
+    mail.has("chidi@example.org", &format!("RECOVERY: {WEB} web: pages is OK"));
 
     munin_has_values(&monitor, &[&web, &db]);
     web_pages(&watched.fleet, &monitor);
@@ -238,22 +266,29 @@ fn everything_is_watched(release: Release) {
     watched.fleet.remove(&host);
     watched.fleet.publish();
     monitor.ok("pg-runtime refresh");
-    monitor.wait_for("! grep -q web1.example.org /var/lib/nagios4/objects.cache", 20);
+    monitor.wait_for("! grep -q web1.example.org /var/lib/nagios4/objects.cache", 60);
     monitor.ok("systemctl start pg-agent-exchange.service");
+    let left = if with_backup { "backup1.example.org.pem\n" } else { "" };
     assert_eq!(
         monitor.ok(
             "grep -rl web1.example.org /etc/nagios4 /etc/munin /usr/share/pg/nagios-config /usr/share/pg/munin-config \
                     /var/lib/pg/nrpe/hosts; ls /var/lib/pg/nrpe/hosts"
         ),
-        "db1.example.org.pem\nmon1.example.org.pem\n"
+        format!("{left}db1.example.org.pem\nmon1.example.org.pem\n")
     );
+    if let Some(backup) = &backup {
+        backup.ok("pg-runtime refresh && pg-backup-server watch");
+        assert_eq!(backup.ok("grep -rl web1.example.org /usr/share/pg/backup-server; true"), "", "expected no more");
+        assert!(backup.ok("pg-backup-server list web1.example.org").contains("left the fleet; kept until "));
+        backup.ok("test -n \"$(ls /srv/backup/web1.example.org/repo/snapshots)\"");
+    }
     watched.fleet.write(&host, text.replace("\"web\"", "\"nginx\"").split("\n[values]").next().expect("a text"));
     watched.fleet.publish();
     monitor.ok("pg-runtime refresh");
     web.ok("pg-runtime refresh; systemctl start pg-agent-exchange.service");
     monitor.wait_for(
         "grep -q web1.example.org /var/lib/nagios4/objects.cache && test -p /var/lib/nagios4/rw/nagios.cmd",
-        20,
+        60,
     );
     let services = nagios.until(&[WEB], &[]);
     let of: Vec<&str> = services.keys().filter(|(of, _)| of == WEB).map(|(_, service)| service.as_str()).collect();
@@ -262,10 +297,83 @@ fn everything_is_watched(release: Release) {
     assert_eq!(of, wanted);
 }
 
+/// A job that never ran is critical, in Nagios; all the rest is well. When it has run, it is well, too.
+fn backups_are_watched(nagios: &Nagios, all: &[&str], server: &Machine, clients: &[&Machine]) {
+    server.ok("pg-backup-server watch");
+    let services = nagios.until(all, &AGES.map(|age| (age, 2)));
+    for age in AGES {
+        let (_, said) = &services[&(BACKUP.to_owned(), age.to_owned())];
+        assert!(said.contains("never backed up"), "{age}: {said}");
+    }
+    for client in clients {
+        let job = client.ok("pg-backup jobs");
+        let ran = client.run(&format!("systemctl start pg-backup@{}.service", job.trim()));
+        assert!(ran.succeeded(), "{}", client.run("journalctl -u 'pg-backup@*' --no-pager").all());
+    }
+    server.ok("pg-backup-server watch");
+    let services = nagios.until(&[BACKUP], &[]);
+    for age in AGES {
+        let (_, said) = &services[&(BACKUP.to_owned(), age.to_owned())];
+        assert!(said.starts_with("OK - 1 backups, the newest "), "{age}: {said}");
+    }
+}
+
+/// Where the monitoring server's mail goes: a server at 192.0.2.1 that takes everything.
+struct Mailbox {
+    file: std::path::PathBuf,
+}
+
+/// SMTP (RFC 5321), as much of it as exim asks for: each message is one write at the end of the file.
+const SMTP: &str = r#"use Socket; $| = 1; $SIG{CHLD} = 'IGNORE';
+socket S, PF_INET, SOCK_STREAM, 0; setsockopt S, SOL_SOCKET, SO_REUSEADDR, 1;
+bind S, sockaddr_in(25, INADDR_ANY) or die; listen S, 20;
+while (accept C, S) {
+    next if fork;
+    select((select(C), $| = 1)[0]);
+    print C "220 mx\r\n";
+    my $text = '';
+    while (<C>) {
+        if (/^DATA/i) {
+            print C "354 go on\r\n";
+            while (<C>) { last if /^\.\r?$/; $text .= $_ }
+            open F, '>>', $ARGV[0]; syswrite F, "$text\n"; close F; $text = '';
+        } elsif (/^RCPT TO:/i) { $text .= $_ } elsif (/^QUIT/i) { print C "221 bye\r\n"; exit }
+        print C "250 ok\r\n";
+    }
+    exit;
+}"#;
+
+impl Mailbox {
+    /// The monitoring server sends its mail there from now on: that is its administrator's to say, not the role's.
+    fn open(fleet: &Fleet, monitor: &Machine) -> Mailbox {
+        let file = fleet.tree().join("mail");
+        fleet.lab.start(Command::new("perl").arg("-e").arg(SMTP).arg(&file));
+        monitor.ok("sed -i -e \"s/^dc_eximconfig_configtype=.*/dc_eximconfig_configtype='satellite'/\" \
+                -e \"s/^dc_smarthost=.*/dc_smarthost='192.0.2.1'/\" /etc/exim4/update-exim4.conf.conf && \
+             update-exim4.conf && systemctl restart exim4.service");
+        Mailbox { file }
+    }
+
+    /// Waits for a mail to somebody with this subject.
+    #[track_caller]
+    fn has(&self, to: &str, subject: &str) {
+        let started = Instant::now();
+        loop {
+            let all = std::fs::read_to_string(&self.file).unwrap_or_default();
+            let mut mails = all.split("RCPT TO:");
+            if mails.any(|mail| mail.starts_with(&format!("<{to}>")) && mail.contains(&format!("Subject: {subject}"))) {
+                return;
+            }
+            assert!(started.elapsed() < Duration::from_secs(120), "{to}: {subject}:\n{all}");
+            std::thread::sleep(Duration::from_millis(300));
+        }
+    }
+}
+
 /// Each plugin of each role has told a number.
 fn munin_has_values(monitor: &Machine, others: &[&Machine]) {
     // cron may be at it just now.
-    monitor.wait_for("setpriv --reuid=munin --regid=munin --init-groups /usr/bin/munin-cron 2>&1", 60);
+    monitor.wait_for("setpriv --reuid=munin --regid=munin --init-groups /usr/bin/munin-cron 2>&1", 180);
     for (host, plugins) in [
         (MONITOR, &["cpu", "df", "load", "memory"][..]),
         (WEB, &["cpu", "load", "memory", "nginx_request", "nginx_status"]),

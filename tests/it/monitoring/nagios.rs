@@ -1,7 +1,7 @@
 //! What Nagios itself says of its files, on real Debians.
 
 use super::{fleet, original, with};
-use crate::access::{TODAY, read};
+use crate::access::{TODAY, read, user};
 use crate::machine::{Need, Release, Services, Tree, skip};
 use debrole::plan::Entry;
 use std::time::Instant;
@@ -79,9 +79,10 @@ fn judge(release: Release) {
         + "period = \"work\"\n[[monitoring.escalation]]\nafter = 2\ncontacts = [\"webteam\"]\nperiod = \"nights\"\n\
            [monitoring.periods.work]\ndays = [\"monday-friday 09:00-12:00,13:00-17:30\"]\n\
            [monitoring.periods.nights]\ndays = [\"sunday-saturday 00:00-06:00\", \"monday 22:00-24:00\"]\n";
-    let found = judged(&tree, &with(&[("debrole.toml", &all)]));
+    let bob = user(2002, "Bob", "email = \"bob@example.org\"\nexpires = 2030-02-28\n");
+    let found = judged(&tree, &with(&[("debrole.toml", &all), ("users/bob.toml", &bob)]));
     assert_eq!(count(&found, "service escalations"), count(&found, "services"), "{found:?}");
-    assert_eq!((count(&found, "host escalations"), count(&found, "time periods")), (5, 3), "{found:?}");
+    assert_eq!((count(&found, "host escalations"), count(&found, "time periods")), (5, 4), "{found:?}");
     // The judge judges.
     let broken = tree.read("/etc/nagios4/pg/services.cfg").replace("nrpe!machine_disk", "no_such_command");
     tree.write("/etc/nagios4/pg/services.cfg", broken);

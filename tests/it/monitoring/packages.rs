@@ -1,7 +1,7 @@
 //! What is in the packages: of the machines, of Nagios, of Munin.
 
 use super::{fleet, original, with};
-use crate::access::{Read, TODAY, read};
+use crate::access::{Read, TODAY, read, user};
 use debrole::plan::Entry;
 use std::collections::BTreeSet;
 
@@ -174,6 +174,7 @@ fn nagios_asks_all_machines_for_what_they_are() {
     assert!(!dependencies.contains("web: outside") && !dependencies.contains("web: report"), "{dependencies}");
     let bob = definition(&read, "contacts", &["contact_name bob"]);
     assert!(bob.contains("email bob@example.org"), "{bob:?}");
+    assert!(bob.contains("service_notification_period 24x7"), "{bob:?}");
     let team = definition(&read, "contacts", &["contactgroup_name webteam"]);
     // Neither a comment nor a macro begins in what somebody wrote.
     assert!(team.contains("members bob") && team.contains("alias Editors of the site"), "{team:?}");
@@ -321,4 +322,18 @@ fn a_fleet_that_nobody_watches_has_no_agent() {
     let files: Vec<_> = crate::access::fleet();
     let read = read(&files, TODAY).right();
     assert!(!read.plans.iter().any(|plan| plan.name.as_str() == "pg-agent"));
+}
+
+#[test]
+fn who_has_access_until_a_day_hears_of_problems_until_then() {
+    let bob = user(2002, "Bob", "email = \"bob@example.org\"\nexpires = 2030-02-28\n");
+    let read = read(&with(&[("users/bob.toml", &bob)]), TODAY).right();
+    let bob = definition(&read, "contacts", &["contact_name bob"]);
+    for line in ["host_notification_period until_2030-02-28", "service_notification_period until_2030-02-28"] {
+        assert!(bob.contains(line), "{line}: {bob:?}");
+    }
+    let period = definition(&read, "contacts", &["timeperiod_name until_2030-02-28"]);
+    assert!(period.contains("2000-01-01 - 2030-02-28 00:00-24:00"), "{period:?}");
+    let alice = definition(&read, "contacts", &["contact_name alice"]);
+    assert!(alice.contains("service_notification_period 24x7"), "{alice:?}");
 }

@@ -780,3 +780,66 @@ fn two_thousand_accounts_of_which_nothing_changed_take_less_than_a_second() {
         assert!(said.lines().count() > 0, "{said}");
     });
 }
+
+/// Whatever has become of its own files, people come and go; what was accepted last is then what packages say.
+#[test]
+fn damaged_records_of_people_stop_nobody() {
+    on_both("damaged records of people", |people| {
+        people.run();
+        people.host.ok("cp -a /var/lib/pg/access /root/access");
+        let put = |name: &str, damage: &str| {
+            people.host.ok(&format!(
+                "rm -rf /var/lib/pg/access; cp -a /root/access /var/lib/pg/access; f=/var/lib/pg/access/{name}; rm -rf $f; {damage}"
+            ));
+        };
+        for name in ["accounts", "accepted", "checked.sudoers", "fetched"] {
+            for damage in [
+                ": >$f",
+                "head -c 3000 /dev/urandom >$f",
+                "mkdir -p $f/x",
+                "ln -s /root/nothing $f",
+                "mkfifo $f",
+                "printf 'debrole-accounts 1\naccount 0 root on remove x\naccount 2001 $(touch /root/owned) on remove -\naccount x\n' >$f",
+            ] {
+                put(name, damage);
+                people.members("webteam", 3002, BOB);
+                let said = people.host.run("timeout 60 pg-runtime access");
+                people.assert_out("carol", 2003);
+                assert!(people.line("passwd", "bob").ends_with(":/bin/sh"), "{name}: {damage}: {}", said.all());
+                assert!(people.line("passwd", "root").starts_with("root:x:0:0:"), "{name}: {damage}: {}", said.all());
+                people.members("webteam", 3002, &format!("{BOB}{CAROL}"));
+                people.host.run("timeout 60 pg-runtime access");
+                assert_eq!(people.keys("carol").as_deref(), Some("ssh-ed25519 AAAAcarol\n"), "{name}: {damage}");
+                assert!(!people.host.tree.exists("/root/owned"), "{name}: {damage}");
+            }
+        }
+        put("accounts", "true");
+        people.host.ok("rm -rf /var/lib/pg/access/*.damaged");
+        people.host.run("pg-runtime access");
+        people.run();
+    });
+}
+
+/// Nobody keeps access because there is no room to write down that they have lost it.
+#[test]
+fn a_full_disk_stops_nobodys_removal() {
+    on_both("a full disk and people", |people| {
+        people.run();
+        // One leaves, one is renamed: that has to be written down first, and waits.
+        people.members("webteam", 3002, "user robert 2002 /bin/sh - keep Bob\nkey robert - - - ssh-ed25519 AAAAbob\n");
+        // The mount is there for one command only.
+        let said = people.host.run(
+            "mkdir /root/small; mount -t tmpfs -o size=256k tmpfs /root/small; cp -a /var/lib/pg/. /root/small/
+             mount --move /root/small /var/lib/pg; cat /dev/zero >/var/lib/pg/fill 2>/dev/null
+             pg-runtime access; echo status $?; cat /var/lib/pg/marks/access; cp -a /var/lib/pg /root/full; rm -f /root/full/fill; umount /var/lib/pg",
+        );
+        let all = said.all();
+        assert!(all.contains("status 1\n") && all.contains("No space left on device"), "{all}");
+        people.assert_out("carol", 2003);
+        assert!(people.line("passwd", "bob").ends_with(":/bin/sh"), "{all}");
+        assert_eq!(people.keys("bob").as_deref(), Some("ssh-ed25519 AAAAbob\n"), "{all}");
+        people.host.ok("rm -rf /var/lib/pg; mv /root/full /var/lib/pg");
+        people.run();
+        assert!(people.line("passwd", "robert").starts_with("robert:x:2002:2002:"));
+    });
+}

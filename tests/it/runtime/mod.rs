@@ -7,6 +7,7 @@ mod apply;
 mod apt;
 mod booted;
 mod checks;
+mod damaged;
 mod exchange;
 mod failure;
 mod host;

@@ -200,7 +200,18 @@ sub settle_database {
             $record{adopting}{$uid} = [$from->{uid}, $from->{gid}, $from->{files}] if $from && $from->{uid} != $uid;
             push @{ $record{renamed}{$uid} }, $old if defined $old && $old ne $name && !grep { $_ eq $old } @{ $record{renamed}{$uid} || [] };
         }
-        write_record();
+        if (!attempt('runtime', \&write_record)) {
+            # No room: nobody whose former name or number would be lost changes, everybody else does.
+            for my $uid (keys %{ $plan->{want} }) {
+                my ($from, $old, $name) = @{ $plan->{want}{$uid} }{qw(from old name)};
+                next unless $from || (defined $old && $old ne $name);
+                delete $plan->{want}{$uid};
+                delete $record{adopting}{$uid};
+                delete $record{renamed}{$uid};
+            }
+            $db = load_database();
+            @said = edit($db, $plan, $data);
+        }
         write_database($db);
         told($_) for @said;
     });

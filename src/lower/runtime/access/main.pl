@@ -21,7 +21,8 @@ sub choose {
             return ($old, $db, $as_before, 1);
         }
     }
-    accept_texts($texts);
+    # Where there is no room to write it down, it counts all the same: nobody's removal waits for a disk.
+    attempt('runtime', sub { accept_texts($texts) });
     return ($data, $db, $plan, 0);
 }
 
@@ -69,7 +70,7 @@ sub settle {
     rmdir $keys if !%{ $plan->{want} } && !%{ $data->{login} } && !$dry;
     if ($well) {
         update_record($plan, $data, $db);
-        write_record();
+        attempt('runtime', \&write_record);
     }
     check_sshd($plan, $db);
     check_sudoers() if %{ $data->{named} };
@@ -94,6 +95,12 @@ if (!$dry) {
     mkdir $_ for '/var/lib/@PREFIX@';
     mkdir $state, 0700;
     chmod 0700, $state;
+    # What is no file can be neither read nor replaced; what it told is worked out from the machine.
+    for my $name (grep { (lstat "$state/$_") && !-f "$state/$_" } qw(accounts accepted)) {
+        run('rm', '-rf', '--', "$state/$name.damaged");
+        rename "$state/$name", "$state/$name.damaged";
+        print STDERR "@PREFIX@-runtime: access: $state/$name is no file: it is $name.damaged now\n";
+    }
     for my $left (grep { /^(accounts|accepted|mark|checked\..*)\.new$/ } names($state)) { unlink "$state/$left" }
 }
 my $refused = 0;

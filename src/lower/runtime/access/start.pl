@@ -64,8 +64,10 @@ sub attempt {
     return 0;
 }
 
+# None where it is not there, or no file.
 sub slurp {
     my ($path) = @_;
+    return undef if -d $path || -p $path;
     open my $in, '<', $path or return undef;
     local $/;
     my $text = <$in>;

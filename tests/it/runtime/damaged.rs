@@ -1,0 +1,139 @@
+//! A machine whose own records are lost or damaged: it says so, goes on, and loses nothing of anybody's.
+
+use super::{Host, role};
+use crate::machine::{Need, skip};
+
+const UNIT: &str = "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n";
+
+/// A role with an entry of each kind, over files that were somebody's.
+fn app(host: &Host, version: &str) -> String {
+    role("app", version)
+        .file("/etc/app", &format!("app {version}\n"))
+        .file("/etc/was", &format!("was {version}\n"))
+        .initial("/etc/once", "once\n")
+        .line("link /etc/link app")
+        .line("dir /srv/app 0755 root root")
+        .line("absent /etc/gone")
+        .line("reload /etc/app app.service")
+        .own_unit("app.service", "enabled", UNIT)
+        .setup("echo run >>/root/setup")
+        .make(host)
+}
+
+fn machine() -> (Host, String, String) {
+    let host = Host::new();
+    host.tree.write("/etc/was", "somebody's\n");
+    host.tree.write("/etc/gone", "somebody's, too\n");
+    host.ok("cp -a /etc /root/before");
+    let (one, two) = (app(&host, "1"), app(&host, "2"));
+    host.dpkg("-i", &[&one]);
+    host.assert_settled();
+    host.ok("cp -a /var/lib/pg /root/state; cp -a /etc /root/etc; cp /usr/lib/systemd/system/app.service /root/; cp -a /var/lib/dpkg /root/dpkg; cp -a /usr/share/pg /root/share");
+    (host, one, two)
+}
+
+/// As it was when the role was first applied.
+const BACK: &str = "rm -rf /var/lib/pg /var/lib/dpkg /usr/share/pg /run/pg /var/backups/pg /etc/gone
+    cp -a /root/state /var/lib/pg; cp -a /root/dpkg /var/lib/dpkg; cp -a /root/share /usr/share/pg; cp -a /root/etc/. /etc/; cp /root/app.service /usr/lib/systemd/system/";
+
+#[test]
+fn a_record_that_is_lost_is_made_again_from_what_is_there() {
+    if skip("lost records", &[Need::Trees]) {
+        return;
+    }
+    let (host, one, two) = machine();
+    let f = "/var/lib/pg/applied";
+    for damage in [
+        format!("rm {f}"),
+        format!(": >{f}"),
+        format!("head -c 3000 /dev/urandom >{f}"),
+        format!("rm {f}; mkdir -p {f}/x"),
+        format!("ln -sfn /root/nothing {f}"),
+    ] {
+        // It is seen, and made again; the original is still that of who was there first.
+        host.ok(&format!("{BACK}; {damage}"));
+        let seen = host.run("pg-runtime verify");
+        assert!(seen.status == 1 && seen.stdout.contains("missing: /var/lib/pg/applied"), "{damage}: {}", seen.all());
+        let said = host.run("pg-runtime apply");
+        assert!(
+            said.succeeded() && said.stderr.contains("what is as the packages want it is taken for ours"),
+            "{damage}: {}",
+            said.all()
+        );
+        host.assert_settled();
+        assert_eq!(host.tree.read("/var/lib/pg/originals/etc/was~"), "somebody's\n", "{damage}");
+        host.dpkg("-i", &[&two]);
+        assert_eq!(host.ok("cat /etc/app /etc/was; pg-runtime verify"), "app 2\nwas 2\n", "{damage}");
+        host.dpkg("-P", &["pg-role-app"]);
+        assert_eq!(
+            host.ok("cat /etc/was /etc/gone; ls -d /etc/app /etc/link 2>/dev/null; true"),
+            "somebody's\nsomebody's, too\n",
+            "{damage}"
+        );
+
+        // Lost while the package is upgraded, and while it goes.
+        host.ok(&format!("{BACK}; {damage}"));
+        host.dpkg("-i", &[&two]);
+        assert_eq!(host.ok("cat /etc/app /etc/was; pg-runtime verify"), "app 2\nwas 2\n", "{damage}");
+        assert_eq!(host.ok("cat /var/backups/pg/etc/app.*"), "app 1\n", "it may have been somebody's: {damage}");
+        host.ok(&damage);
+        host.dpkg("-P", &["pg-role-app"]);
+        assert_eq!(
+            host.ok("cat /etc/was /etc/gone; ls -d /etc/app /etc/link 2>/dev/null; true"),
+            "somebody's\nsomebody's, too\n",
+            "{damage}"
+        );
+    }
+    // What somebody changes meanwhile is kept for them.
+    host.ok(&format!("{BACK}; rm {f}; echo changed >/etc/app; echo changed >/etc/was; chmod 600 /etc/was"));
+    host.ok("pg-runtime apply");
+    host.assert_settled();
+    assert_eq!(
+        host.ok("cat /etc/app /etc/was; cat /var/backups/pg/etc/*.*; cat /var/lib/pg/originals/etc/was~"),
+        "app 1\nwas 1\nchanged\nchanged\nsomebody's\n"
+    );
+    // A machine that never had a record has lost none.
+    let fresh = Host::new();
+    let said = fresh.dpkg("-i", &[&app(&fresh, "1")]);
+    assert!(!said.contains("lost"), "{said}");
+    assert!(!one.is_empty());
+}
+
+#[test]
+fn what_is_damaged_in_the_runtimes_own_directory_stops_nothing() {
+    if skip("damaged state", &[Need::Trees]) {
+        return;
+    }
+    let (host, _, two) = machine();
+    let garbage = "head -c 3000 /dev/urandom >$f";
+    let directory = "mkdir -p $f/x";
+    let hostile = "printf '%s\\n' 'act 1 put x /etc/app file E $(touch /root/owned)' 'hold: $(touch${IFS}/root/owned) until 9' '`touch /root/owned`' >$f";
+    // What dpkg calls, once; all else by apply itself.
+    host.ok("cd /var/lib/pg && rm -r units marks packages && mkdir units && : >marks && : >packages");
+    host.dpkg("-i", &[&two]);
+    assert_eq!(host.ok("cat /etc/app /etc/was; pg-runtime verify"), "app 2\nwas 2\n");
+    assert_eq!(host.ok("ls /var/lib/pg/damaged"), "marks\npackages\nunits\n");
+    host.ok("rm -rf /root/state; cp -a /var/lib/pg /root/state");
+    let damages = [garbage, directory, hostile, "ln -s /root/nothing $f", "mkfifo $f"].join("\n");
+    let names =
+        "units packages/pg-role-app marks/hold marks/pg-role-app journal held drift recheck originals packages marks";
+    host.tree.write("/root/damages", damages);
+    let said = host.ok(&format!(
+        "while IFS= read -r damage <&3; do
+            for name in {names}; do
+                rm -rf /var/lib/pg /run/pg; cp -a /root/state /var/lib/pg; echo changed >/etc/app
+                f=/var/lib/pg/$name; rm -rf $f
+                eval \"$damage\"
+                timeout 60 pg-runtime verify >/dev/null 2>&1; [ $? = 1 ] || echo \"$name: $damage: verify\"
+                timeout 60 pg-runtime status >/dev/null 2>&1; [ $? -le 1 ] || echo \"$name: $damage: status\"
+                timeout 60 pg-runtime apply >/root/out 2>&1 || {{ echo \"$name: $damage: apply\"; cat /root/out; }}
+                grep -qx 'app 2' /etc/app || {{ echo \"$name: $damage: the file\"; cat /root/out; }}
+                timeout 60 pg-runtime verify || echo \"$name: $damage: verify afterwards\"
+                [ ! -e /root/owned ] || echo \"$name: $damage: run\"
+            done
+        done 3</root/damages; echo done"
+    ));
+    assert_eq!(said, "done\n");
+    host.dpkg("-P", &["pg-role-app"]);
+    assert!(!host.tree.exists("/etc/app"));
+}

@@ -4,6 +4,7 @@
 //! run a boot sector and no kernel. So two guests are run, each with a deadline.
 
 pub mod guest;
+pub mod sheet;
 
 use super::Accelerator;
 use crate::exec::{Command, ExecError};

@@ -158,6 +158,13 @@ impl Libvirt {
         self.ask(what, &["pool-refresh", &self.pool]).map(drop)
     }
 
+    /// How many bytes are free in the pool.
+    pub(in crate::provision) fn room(&self) -> Result<Option<u64>, RunError> {
+        self.pool()?;
+        let info = self.ask("ask for room", &["pool-info", "--bytes", "--pool", &self.pool])?;
+        Ok(info.lines().find_map(|line| line.strip_prefix("Available:")?.trim().parse().ok()))
+    }
+
     fn volumes(&self) -> Result<Vec<String>, RunError> {
         let text = self.ask("list the disks", &["vol-list", "--pool", &self.pool])?;
         Ok(text.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect())
@@ -411,9 +418,8 @@ impl Hypervisor for Libvirt {
                 bridges: bridges.clone(),
             }));
         }
-        match self.pool().and_then(|()| self.ask("ask for room", &["pool-info", "--bytes", "--pool", &self.pool])) {
-            Ok(info) => {
-                let free = info.lines().find_map(|line| line.strip_prefix("Available:")?.trim().parse::<u64>().ok());
+        match self.room() {
+            Ok(free) => {
                 let needed = machine.disks.iter().map(|disk| disk.size).sum();
                 if let Some(free) = free.filter(|free| needed > *free) {
                     let place = format!("the storage pool \"{}\" of {on}", self.pool);

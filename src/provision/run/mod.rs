@@ -11,6 +11,7 @@ pub mod qemu;
 mod qmp;
 
 pub use self::error::RunError;
+pub(super) use self::error::size;
 use super::console::ConsoleLines;
 use super::image::Image;
 use super::probe::Proof;

@@ -26,7 +26,8 @@ pub struct Indexes {
 pub struct Before<'a> {
     /// The compressed forms of an index, by the hash of its text: (Packages.gz, Packages.xz).
     pub forms: &'a (dyn Fn(&str) -> Option<[FileHash; 2]> + Sync),
-    /// The index of a suite as it is published, by suite and path: read and checked.
+    /// The index of a suite as it is published, by suite and path: read and checked. Of one suite only, whichever is to
+    /// be made first: it has nearly all that the others have, and each is megabytes.
     pub index: &'a (dyn Fn(&Codename, &str) -> Option<Earlier> + Sync),
 }
 
@@ -72,17 +73,27 @@ pub fn make(
         .collect();
 
     let mut indexes = Indexes::default();
-    let forms: Vec<Forms> = texts
-        .par_iter()
-        .map(|(hash, bytes, text)| {
-            if let Some(hashes) = (before.forms)(&hash.sha256) {
-                return Forms { hashes, made: None };
-            }
-            let earlier = if bytes.len() > SMALL { (before.index)(text.suite, &text.path) } else { None };
-            let earlier = earlier.as_ref().map_or_else(Known::default, |earlier| Known::of(&earlier.text, &earlier.xz));
-            let (gz, xz) = rayon::join(|| gz(bytes), || xz(bytes, &earlier));
+    let known: Vec<Option<[FileHash; 2]>> = texts.par_iter().map(|(hash, ..)| (before.forms)(&hash.sha256)).collect();
+    let wanted: Vec<_> = texts.iter().zip(&known).filter(|(_, known)| known.is_none()).map(|(text, _)| text).collect();
+    let earlier = wanted.iter().find(|(_, bytes, _)| bytes.len() > SMALL);
+    let earlier = earlier.and_then(|(_, _, text)| (before.index)(text.suite, &text.path));
+    let earlier = earlier.as_ref().map_or_else(Known::default, |earlier| Known::of(&earlier.text, &earlier.xz));
+    let bytes: Vec<&[u8]> = wanted.iter().map(|(_, bytes, _)| &**bytes).collect();
+    let (gz, xz) = rayon::join(|| bytes.par_iter().map(|text| gz(text)).collect::<Vec<_>>(), || xz(&bytes, &earlier));
+    let made: Vec<Forms> = gz
+        .into_par_iter()
+        .zip(xz)
+        .map(|(gz, xz)| {
             let made: [Arc<[u8]>; 2] = [gz.into(), xz.into()];
             Forms { hashes: [file_hash(&made[0]), file_hash(&made[1])], made: Some(made) }
+        })
+        .collect();
+    let mut made = made.into_iter();
+    let forms: Vec<Forms> = known
+        .into_iter()
+        .map(|known| match known {
+            Some(hashes) => Forms { hashes, made: None },
+            None => made.next().expect("each text that is not known was made"),
         })
         .collect();
     for ((hash, bytes, _), Forms { hashes, made }) in texts.iter().zip(&forms) {
@@ -164,12 +175,17 @@ fn gz(text: &[u8]) -> Vec<u8> {
     out.finish().expect(IN_MEMORY)
 }
 
-/// Likewise, whatever is known already.
-fn xz(text: &[u8], known: &Known<'_>) -> Vec<u8> {
-    if text.len() > SMALL {
-        return super::xz::compress(text, known);
-    }
-    let mut out = XzWriter::new(Vec::new(), XzOptions::with_preset(6)).expect(IN_MEMORY);
-    out.write_all(text).expect(IN_MEMORY);
-    out.finish().expect(IN_MEMORY)
+/// Likewise, whatever is known already and whatever else is made with it.
+fn xz(texts: &[&[u8]], known: &Known<'_>) -> Vec<Vec<u8>> {
+    let (large, small): (Vec<&[u8]>, Vec<&[u8]>) = texts.iter().partition(|text| text.len() > SMALL);
+    let whole = |text: &&[u8]| {
+        let mut out = XzWriter::new(Vec::new(), XzOptions::with_preset(6)).expect(IN_MEMORY);
+        out.write_all(text).expect(IN_MEMORY);
+        out.finish().expect(IN_MEMORY)
+    };
+    let (large, small) =
+        rayon::join(|| super::xz::compress(&large, known), || small.par_iter().map(whole).collect::<Vec<Vec<u8>>>());
+    let (mut large, mut small) = (large.into_iter(), small.into_iter());
+    let made = texts.iter().map(|text| if text.len() > SMALL { large.next() } else { small.next() });
+    made.map(|made| made.expect("one for each text")).collect()
 }

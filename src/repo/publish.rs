@@ -16,6 +16,7 @@ use crate::sign::{SignError, Signer, key};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
@@ -252,9 +253,17 @@ impl Repository<'_> {
         }
 
         let Publication { packages, new, highest, settings, signer, gate, now, .. } = publication;
-        let (manifest, indexes) = self.next(packages, highest, settings, signer, self.date(now));
-        let generation = self.sign(manifest, signer).map_err(one)?;
-        self.stage(&generation, &new, &indexes, signer)?;
+        let write = || {
+            let (manifest, indexes) = self.next(packages, highest, settings, signer, self.date(now));
+            let generation = self.sign(manifest, signer).map_err(one)?;
+            self.stage(&generation, &new, &indexes, signer).map(|()| generation)
+        };
+        // The new packages are on their way to the disk while indexes are made and signed: little of them is left for
+        // the flush before the commit, which waits for all. (What goes wrong with the disk is told to one of the two.)
+        let generation = match new.is_empty() || rayon::current_num_threads() == 1 {
+            true => write()?,
+            false => self.flush_during(write).map_err(one)??,
+        };
         self.wait_for_clock(now, generation.manifest.date);
         let gate = self.ask(gate, &generation)?;
         Ok(Ok(Prepared { generation, reason, gate, new_files: new.len() }))
@@ -412,10 +421,24 @@ impl Repository<'_> {
     ) -> Result<(), Vec<Diagnostic>> {
         self.write(generation, indexes).map_err(one)?;
         // Reading back needs no disk, and flushing no processor.
-        let (flushed, verified) =
-            rayon::join(|| rustix::fs::syncfs(&self.directory), || self.verify(generation, new, signer));
-        flushed.map_err(|e| one(store::failed("flush", self.root(), &e.into())))?;
-        verified
+        self.flush_during(|| self.verify(generation, new, signer)).map_err(one)?
+    }
+
+    /// Does something while everything that was written gets to the disk. With one thread, one after the other.
+    fn flush_during<T>(&self, work: impl FnOnce() -> T) -> Result<T> {
+        if rayon::current_num_threads() == 1 {
+            return self.flush().map(|()| work());
+        }
+        std::thread::scope(|scope| {
+            let flushing = scope.spawn(|| self.flush());
+            let done = work();
+            flushing.join().unwrap_or_else(|panic| resume_unwind(panic)).map(|()| done)
+        })
+    }
+
+    /// Everything that was written is on the disk.
+    fn flush(&self) -> Result<()> {
+        rustix::fs::syncfs(&self.directory).map_err(|e| store::failed("flush", self.root(), &e.into()))
     }
 
     fn write(&self, generation: &Generation, indexes: &Indexes) -> Result<()> {
@@ -535,9 +558,13 @@ fn one(diagnostic: Diagnostic) -> Vec<Diagnostic> {
 }
 
 fn sort(packages: &mut [PackageRecord]) {
+    // Nearly all have a name of their own: to parse versions for each comparison would be work for nothing.
+    let version = |record: &PackageRecord| record.version.parse::<debversion::Version>().ok();
     packages.sort_by(|a, b| {
-        let version = |record: &PackageRecord| record.version.parse::<debversion::Version>().ok();
-        (&a.name, version(a), &a.version, &a.architecture).cmp(&(&b.name, version(b), &b.version, &b.architecture))
+        a.name
+            .cmp(&b.name)
+            .then_with(|| version(a).cmp(&version(b)))
+            .then_with(|| (&a.version, &a.architecture).cmp(&(&b.version, &b.architecture)))
     });
 }
 

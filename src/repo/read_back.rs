@@ -18,6 +18,26 @@ impl Repository<'_> {
         new: &BTreeSet<String>,
         signer: &dyn Signer,
     ) -> Result<(), Vec<Diagnostic>> {
+        // gpgv's processes and our own threads share the processors.
+        let (mut wrong, signatures) =
+            rayon::join(|| self.verify_files(generation, new), || self.verify_signatures(generation, signer));
+        wrong.extend(signatures);
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        let mut diagnostic = Diagnostic::new(
+            &rules::verification_failed::RULE,
+            format!("the new generation was not written as it should be: {}", wrong[0]),
+        )
+        .help("Build again; if it happens twice, check the machine's memory and disk.");
+        for each in wrong.iter().skip(1).take(8) {
+            diagnostic = diagnostic.note(each.clone());
+        }
+        Err(vec![diagnostic])
+    }
+
+    /// What is wrong with the files of a generation.
+    fn verify_files(&self, generation: &Generation, new: &BTreeSet<String>) -> Vec<String> {
         let root = self.root();
         let top = generation.directory(root);
         let mut wrong: Vec<String> = Vec::new();
@@ -52,34 +72,28 @@ impl Repository<'_> {
             &store::sha256(&generation.json),
         ));
 
-        match signer.public_keys().map(|keys| Gpgv::find(&keys)) {
-            Err(e) => wrong.push(e.message),
-            Ok(Err(e)) => wrong.push(format!("the keyring for gpgv: {e}")),
-            Ok(Ok(None)) => {}
-            Ok(Ok(Some(gpgv))) => {
-                let mut checks = vec![(top.join("manifest.json.asc"), Some(top.join("manifest.json")))];
-                for suite in &generation.suites {
-                    let directory = top.join(suite.codename.as_str());
-                    checks.push((directory.join("InRelease"), None));
-                    checks.push((directory.join("Release.gpg"), Some(directory.join("Release"))));
-                }
-                wrong.par_extend(checks.par_iter().filter_map(|(signature, file)| {
-                    gpgv.check(signature, file.as_deref()).err().map(|e| format!("{}: {e}", signature.display()))
-                }));
-            }
+        wrong
+    }
+
+    /// What is wrong with its signatures.
+    fn verify_signatures(&self, generation: &Generation, signer: &dyn Signer) -> Vec<String> {
+        let top = generation.directory(self.root());
+        let gpgv = match signer.public_keys().map(|keys| Gpgv::find(&keys)) {
+            Err(e) => return vec![e.message],
+            Ok(Err(e)) => return vec![format!("the keyring for gpgv: {e}")],
+            Ok(Ok(None)) => return Vec::new(),
+            Ok(Ok(Some(gpgv))) => gpgv,
+        };
+        let mut checks = vec![(top.join("manifest.json.asc"), Some(top.join("manifest.json")))];
+        for suite in &generation.suites {
+            let directory = top.join(suite.codename.as_str());
+            checks.push((directory.join("InRelease"), None));
+            checks.push((directory.join("Release.gpg"), Some(directory.join("Release"))));
         }
-        if wrong.is_empty() {
-            return Ok(());
-        }
-        let mut diagnostic = Diagnostic::new(
-            &rules::verification_failed::RULE,
-            format!("the new generation was not written as it should be: {}", wrong[0]),
-        )
-        .help("Build again; if it happens twice, check the machine's memory and disk.");
-        for each in wrong.iter().skip(1).take(8) {
-            diagnostic = diagnostic.note(each.clone());
-        }
-        Err(vec![diagnostic])
+        let wrong = checks.par_iter().filter_map(|(signature, file)| {
+            gpgv.check(signature, file.as_deref()).err().map(|e| format!("{}: {e}", signature.display()))
+        });
+        wrong.collect()
     }
 }
 

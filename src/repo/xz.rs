@@ -34,27 +34,52 @@ impl<'a> Known<'a> {
     }
 }
 
-/// A Packages text in blocks. The same bytes for the same text, whatever is known.
-pub fn compress(text: &[u8], known: &Known<'_>) -> Vec<u8> {
-    enum Made<'a> {
-        Known(&'a [u8], u64),
-        New(Vec<u8>),
-    }
-    let chunks = chunks(text);
-    let made: Vec<Made<'_>> = chunks
+/// Packages texts in blocks. The same bytes for the same text, whatever is known and whatever the other texts are: a
+/// block that several of them have (suites list nearly the same packages) is compressed once.
+pub fn compress(texts: &[&[u8]], known: &Known<'_>) -> Vec<Vec<u8>> {
+    let texts: Vec<Vec<&[u8]>> = texts.iter().map(|text| chunks(text)).collect();
+    let mut at: HashMap<&[u8], usize> = HashMap::new();
+    let mut distinct: Vec<&[u8]> = Vec::new();
+    let places: Vec<Vec<usize>> = texts
+        .iter()
+        .map(|chunks| {
+            chunks
+                .iter()
+                .map(|&chunk| {
+                    *at.entry(chunk).or_insert_with(|| {
+                        distinct.push(chunk);
+                        distinct.len() - 1
+                    })
+                })
+                .collect()
+        })
+        .collect();
+    let made: Vec<Made<'_>> = distinct
         .par_iter()
         .map(|chunk| match known.0.get(chunk) {
             Some((bytes, unpadded)) => Made::Known(bytes, *unpadded),
             None => Made::New(one_block(chunk)),
         })
         .collect();
+    texts.iter().zip(&places).map(|(chunks, places)| stream(chunks, |n| &made[places[n]])).collect()
+}
+
+enum Made<'a> {
+    /// A block, and its length without padding.
+    Known(&'a [u8], u64),
+    /// A stream of one block.
+    New(Vec<u8>),
+}
+
+/// One stream of these chunks; `made`: the block of each.
+fn stream<'a>(chunks: &[&[u8]], made: impl Fn(usize) -> &'a Made<'a>) -> Vec<u8> {
     // What the streams begin with: the magic number and which check the blocks have. All that we make have the same.
     let frame = one_block(b"");
     let mut out = frame[..HEADER].to_vec();
     let mut index = vec![0];
     put(&mut index, chunks.len() as u64);
-    for (made, chunk) in made.iter().zip(&chunks) {
-        let (bytes, unpadded) = match made {
+    for (n, chunk) in chunks.iter().enumerate() {
+        let (bytes, unpadded) = match made(n) {
             Made::Known(bytes, unpadded) => (*bytes, *unpadded),
             Made::New(stream) => {
                 let block = blocks(stream).and_then(|blocks| blocks.into_iter().next());
@@ -177,6 +202,10 @@ mod tests {
         (0..stanzas).map(stanza).collect::<String>().into_bytes()
     }
 
+    fn one(text: &[u8], known: &Known<'_>) -> Vec<u8> {
+        compress(&[text], known).remove(0)
+    }
+
     fn back(xz: &[u8]) -> Vec<u8> {
         let mut text = Vec::new();
         lzma_rust2::XzReader::new(xz, false).read_to_end(&mut text).unwrap();
@@ -186,22 +215,33 @@ mod tests {
     #[test]
     fn what_is_known_is_copied_and_the_bytes_are_the_same() {
         let before = index(5000, None);
-        let xz = compress(&before, &Known::default());
+        let xz = one(&before, &Known::default());
         assert!(back(&xz) == before);
         let known = Known::of(&before, &xz);
         assert!(known.0.len() > 40, "{}", known.0.len());
         let after = index(5000, Some(2500));
-        let fresh = compress(&after, &Known::default());
-        assert!(compress(&after, &known) == fresh);
+        let fresh = one(&after, &Known::default());
+        assert!(one(&after, &known) == fresh);
         assert!(back(&fresh) == after);
         let unknown = chunks(&after).iter().filter(|chunk| !known.0.contains_key(*chunk)).count();
         assert_eq!(unknown, 1);
     }
 
     #[test]
+    fn texts_that_share_blocks_come_out_as_each_by_itself() {
+        let texts = [index(3000, None), index(3000, Some(700)), index(10, None), index(3000, None), Vec::new()];
+        let together = compress(&texts.each_ref().map(Vec::as_slice), &Known::default());
+        assert_eq!(together.len(), texts.len());
+        for (text, made) in texts.iter().zip(&together) {
+            assert!(one(text, &Known::default()) == *made);
+            assert!(back(made) == *text);
+        }
+    }
+
+    #[test]
     fn what_does_not_fit_together_is_not_believed() {
         let text = index(1000, None);
-        let xz = compress(&text, &Known::default());
+        let xz = one(&text, &Known::default());
         assert!(Known::of(&text[1..], &xz).0.is_empty());
         for end in 0..xz.len() {
             assert!(Known::of(&text, &xz[..end]).0.is_empty(), "{end}");
@@ -211,7 +251,7 @@ mod tests {
     #[test]
     fn no_stanza_and_one() {
         for text in [index(0, None), index(1, None), b"no end".to_vec()] {
-            assert!(back(&compress(&text, &Known::default())) == text);
+            assert!(back(&one(&text, &Known::default())) == text);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The signer that GnuPG is behind.
 
-use super::home::{Home, InUse};
+use super::home::Home;
 use super::{SignError, Signer, packets};
 use std::sync::OnceLock;
 
@@ -15,6 +15,8 @@ pub struct GpgSigner {
     fingerprints: Vec<String>,
     /// The keys themselves, looked up once.
     keys: OnceLock<Vec<Key>>,
+    /// Their public halves, exported once.
+    public: OnceLock<Vec<u8>>,
 }
 
 impl GpgSigner {
@@ -23,15 +25,21 @@ impl GpgSigner {
     pub fn new(home: Home, mut fingerprints: Vec<String>) -> GpgSigner {
         fingerprints.sort();
         fingerprints.dedup();
-        GpgSigner { home, fingerprints, keys: OnceLock::new() }
+        GpgSigner { home, fingerprints, keys: OnceLock::new(), public: OnceLock::new() }
+    }
+
+    /// The same for one key that has been looked up already, with its secret half, and exported.
+    pub(super) fn of_key(home: Home, key: Key, public: Vec<u8>) -> GpgSigner {
+        let fingerprints = vec![key.fingerprint().unwrap_or_default().to_owned()];
+        GpgSigner { home, fingerprints, keys: OnceLock::from(vec![key]), public: OnceLock::from(public) }
     }
 
     pub fn home(&self) -> &Home {
         &self.home
     }
 
-    fn context(&self) -> Result<InUse, SignError> {
-        self.home.start_agent();
+    fn context(&self) -> Result<Context, SignError> {
+        self.home.start_agent()?;
         let mut context = self.home.context()?;
         let keys = match self.keys.get() {
             Some(keys) => keys,
@@ -89,7 +97,11 @@ impl Signer for GpgSigner {
         self.fingerprints.clone()
     }
     fn public_keys(&self) -> Result<Vec<u8>, SignError> {
-        export(&self.home, &self.fingerprints, false)
+        if let Some(public) = self.public.get() {
+            return Ok(public.clone());
+        }
+        let exported = export(&self.home, &self.fingerprints, false)?;
+        Ok(self.public.get_or_init(|| exported).clone())
     }
 }
 

@@ -1,19 +1,19 @@
-//! A GNUPGHOME of its own: never the user's. Made 0700, reached by a short path (the agent's socket lives in it, and
-//! a Unix socket's path has at most 108 bytes), and left without an agent that we started.
+//! A GNUPGHOME of its own: never the user's. Made 0700, and left without an agent that we started.
+//!
+//! Several processes may use one home at the same time: builds of two trees, or a build and `key show`. Were their agent
+//! one and the same, then whoever ends first would take it from the others. So each works in a [room] of its own, unless
+//! somebody's own agent is there already, which may hold a passphrase.
+//!
+//! [room]: Place::Room
 
 use super::SignError;
+use super::agent::{self, Agent, Leash, Owner};
 use gpgme::{Context, Protocol};
-use std::cell::RefCell;
 use std::fmt;
-use std::io::{self, Read, Write};
-use std::ops::{Deref, DerefMut};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, symlink};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Longer homes are reached through a symlink: `S.gpg-agent.browser` must still fit into `sun_path`.
 const LONGEST: usize = 80;
@@ -28,64 +28,75 @@ no-emit-version
 no-comments
 ";
 
-/// An open GNUPGHOME. On drop, the agent that gpg started for it is ended; one that ran before stays (it may hold a
+/// An open GNUPGHOME. On drop, the agent that was started for it is ended; one that ran before stays (it may hold a
 /// passphrase that somebody has typed).
 pub struct Home {
     real: PathBuf,
-    /// The same directory by a name that is short enough.
-    short: PathBuf,
-    /// Holds the symlink; removed on drop.
-    _link: Option<tempfile::TempDir>,
-    agent_was_there: bool,
+    place: Place,
     /// The agent that we started, held by a program that ends with us.
     agent: OnceLock<Option<Leash>>,
-    /// Tells homes apart, also one that was made where another had been.
-    id: u64,
 }
 
-thread_local! {
-    /// Contexts of the home that this thread worked in last, not in use now: to prepare one, gpgme runs
-    /// `gpg --version`. They can't go from thread to thread.
-    static IDLE: RefCell<(u64, Vec<Context>)> = const { RefCell::new((0, Vec::new())) };
+/// Where gpg works.
+enum Place {
+    /// In the home itself, by a name that is short enough.
+    Itself {
+        short: PathBuf,
+        /// Somebody else's agent is there.
+        agent_stays: bool,
+        /// Holds the symlink that the short name is; removed on drop.
+        _link: Option<tempfile::TempDir>,
+    },
+    /// In a directory of our own, made when it is wanted, with symlinks to what the home holds: to sign and to export
+    /// changes nothing of it. Our agent's sockets are in there.
+    Room(OnceLock<tempfile::TempDir>),
 }
 
 impl Home {
-    /// Makes the directory (0700, with a gpg.conf) unless it is there, and opens it.
+    /// Makes the directory (0700, with a gpg.conf) unless it is there, and opens it to make keys in it.
     pub fn create(path: &Path) -> io::Result<Home> {
         if !path.exists() {
             std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
             std::fs::write(path.join("gpg.conf"), GPG_CONF)?;
         }
-        Home::open(path)
+        Home::open_to_change(path)
     }
 
-    /// Opens a directory that is there.
+    /// Opens a directory that is there, to use the keys in it.
     pub fn open(path: &Path) -> io::Result<Home> {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let real = path.canonicalize()?;
+        // (keyboxd is an agent, too, that holds the public keys.)
+        let shared = real.join(KEYBOXD).is_dir()
+            || agent::is_elsewhere(&real)
+            || (Agent::greeted(&real).is_some() && Leash::owner(&real) == Owner::Nobody);
+        if shared {
+            return Home::open_to_change(path);
+        }
+        Ok(Home { real, place: Place::Room(OnceLock::new()), agent: OnceLock::new() })
+    }
+
+    /// Opens a directory that is there, to change what is in it.
+    pub fn open_to_change(path: &Path) -> io::Result<Home> {
         let real = path.canonicalize()?;
         let (short, link) = if real.as_os_str().len() > LONGEST {
-            let dir = tempfile::Builder::new().prefix("debrole-").tempdir_in("/tmp")?;
+            let dir = temporary_directory()?;
             let link = dir.path().join("gnupg");
             symlink(&real, &link)?;
             (link, Some(dir))
         } else {
             (real.clone(), None)
         };
-        let agent_was_there = UnixStream::connect(short.join("S.gpg-agent")).is_ok();
-        let mut home = Home {
-            real,
-            short,
-            _link: link,
-            agent_was_there,
-            agent: OnceLock::new(),
-            id: NEXT.fetch_add(1, Ordering::Relaxed),
-        };
-        // It would go within seconds, in the middle of what we have it do.
-        if Leash::is_loose(&home.short) && agent_was_there {
-            home.end_agent();
-            home.agent_was_there = false;
+        let mut agent = Agent::greeted(&short);
+        if Leash::owner(&short) == Owner::Gone {
+            // It would go within seconds, in the middle of what we have it do.
+            if let Some(agent) = agent.take() {
+                agent.end();
+            }
+            Leash::forget(&short);
         }
-        Ok(home)
+        let agent_stays = agent.is_some() || agent::is_elsewhere(&short);
+        let place = Place::Itself { short, agent_stays, _link: link };
+        Ok(Home { real, place, agent: OnceLock::new() })
     }
 
     /// Where it really is.
@@ -103,151 +114,110 @@ impl Home {
     }
 
     /// A GnuPG context in this home that never asks on a terminal.
-    pub(super) fn context(&self) -> Result<InUse, SignError> {
-        let idle = IDLE.with_borrow_mut(|(id, contexts)| if *id == self.id { contexts.pop() } else { None });
-        if let Some(context) = idle {
-            return Ok(InUse { context: Some(context), home: self.id });
-        }
+    pub(super) fn context(&self) -> Result<Context, SignError> {
+        let place = self.place()?;
         let open = || -> gpgme::Result<Context> {
-            let mut context = Context::from_protocol(Protocol::OpenPgp)?;
-            context.set_engine_home_dir(self.short.to_string_lossy().as_ref())?;
+            let mut context = context(place)?;
             context.set_offline(true);
             Ok(context)
         };
-        let context = open().map_err(|e| SignError {
+        open().map_err(|e| SignError {
             message: format!("GnuPG can't be used: {}", e.description()),
             help: "Install gpg and gpg-agent.".into(),
-        })?;
-        Ok(InUse { context: Some(context), home: self.id })
+        })
     }
 
     /// Starts an agent for this home, unless one is there. gpg would start one by itself, but that one would stay when
     /// debrole is killed.
-    pub(super) fn start_agent(&self) {
-        self.agent.get_or_init(|| if self.agent_was_there { None } else { Leash::start(&self.short).ok() });
+    pub(super) fn start_agent(&self) -> Result<(), SignError> {
+        let place = self.place()?;
+        self.agent.get_or_init(|| match self.place {
+            Place::Itself { agent_stays: true, .. } => None,
+            _ => Leash::start(place).ok(),
+        });
+        Ok(())
     }
 
-    /// Ends the agent that works in this home, by its own protocol (what `gpgconf --kill` does by way of three
-    /// programs).
-    fn end_agent(&self) {
-        let say = |mut agent: UnixStream| -> io::Result<()> {
-            agent.set_read_timeout(Some(AGENT_TIMEOUT))?;
-            agent.write_all(b"KILLAGENT\n")?;
-            // Until it has hung up: then it is gone.
-            io::copy(&mut agent, &mut io::sink()).map(drop)
-        };
-        match UnixStream::connect(self.short.join("S.gpg-agent")) {
-            Ok(agent) => drop(say(agent)),
-            // Somebody may have moved the sockets (gpgconf --create-socketdir).
-            Err(_) if Path::new(&format!("/run/user/{}/gnupg", rustix::process::geteuid().as_raw())).is_dir() => {
-                let _ = Command::new("gpgconf")
-                    .arg("--homedir")
-                    .arg(&self.short)
-                    .args(["--kill", "gpg-agent"])
-                    .stdin(Stdio::null())
-                    .stdout(Stdio::null())
-                    .stderr(Stdio::null())
-                    .status();
-            }
-            Err(_) => {}
+    /// The directory that gpg works in.
+    fn place(&self) -> Result<&Path, SignError> {
+        match &self.place {
+            Place::Itself { short, .. } => Ok(short),
+            Place::Room(room) => match room.get() {
+                Some(room) => Ok(room.path()),
+                None => {
+                    let made = furnish(&self.real).map_err(|e| SignError {
+                        message: format!("No temporary directory can be made for GnuPG: {e}"),
+                        help: "Make room in the directory for temporary files.".into(),
+                    })?;
+                    Ok(room.get_or_init(|| made).path())
+                }
+            },
         }
     }
+}
+
+/// What keyboxd keeps in a home: see gpg(1), --use-keyboxd.
+const KEYBOXD: &str = "public-keys.d";
+
+/// A room: all that the home holds, but for what belongs to the agent there.
+fn furnish(home: &Path) -> io::Result<tempfile::TempDir> {
+    let room = temporary_directory()?;
+    for entry in std::fs::read_dir(home)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let shown = name.to_string_lossy();
+        let of_agent = shown.starts_with("S.") || shown == Leash::FILE;
+        let lock = shown.starts_with(".#lk") || shown.ends_with(".lock");
+        match &*shown {
+            _ if of_agent || lock => {}
+            "gpg.conf" => {}
+            // Written at any time, by each process its own.
+            "trustdb.gpg" | "random_seed" => match std::fs::copy(entry.path(), room.path().join(name)) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+                _ => {}
+            },
+            _ => symlink(entry.path(), room.path().join(name))?,
+        }
+    }
+    // gpg's own agent would stay when we are killed, in a place where nobody finds it.
+    let mut conf = match std::fs::read(home.join("gpg.conf")) {
+        Ok(conf) => conf,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(e) => return Err(e),
+    };
+    conf.extend_from_slice(b"\nno-autostart\n");
+    std::fs::write(room.path().join("gpg.conf"), conf)?;
+    Ok(room)
+}
+
+/// A new directory whose path is short enough for an agent's sockets.
+fn temporary_directory() -> io::Result<tempfile::TempDir> {
+    let usual = std::env::temp_dir();
+    let place = if usual.as_os_str().len() + "/debrole-123456".len() > LONGEST { Path::new("/tmp") } else { &usual };
+    tempfile::Builder::new().prefix("debrole-").tempdir_in(place)
+}
+
+/// A context for this home. To be told of another home, gpgme runs `gpg --version`, and three more programs the first
+/// time; so it is told of a home once, and not with each context.
+fn context(home: &Path) -> gpgme::Result<Context> {
+    /// The home that gpgme gives to new contexts.
+    static CURRENT: Mutex<Option<PathBuf>> = Mutex::new(None);
+    let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
+    if current.as_deref() != Some(home) {
+        if current.is_none() {
+            // The programs are those in PATH: gpgconf need not be asked, twice.
+            gpgme::set_flag("disable-gpgconf", "1")?;
+        }
+        *current = None;
+        gpgme::init().set_engine_home_dir(Protocol::OpenPgp, home.to_string_lossy().as_ref())?;
+        *current = Some(home.to_owned());
+    }
+    Context::from_protocol(Protocol::OpenPgp)
 }
 
 impl fmt::Debug for Home {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Home").field("path", &self.real).finish_non_exhaustive()
-    }
-}
-
-/// A program that waits for the end of its input, which comes when debrole ends in whatever way: gpg-agent becomes it
-/// and leaves the agent running, which looks every few seconds whether it is still there (gpg-agent(1), --daemon with
-/// a command line).
-struct Leash {
-    child: Child,
-    /// Holds the number of its process, while it is there.
-    file: PathBuf,
-}
-
-impl Leash {
-    const FILE: &str = "agent-of-debrole";
-
-    /// Whether a debrole was killed that had started an agent in this home. Says so once.
-    fn is_loose(home: &Path) -> bool {
-        let file = home.join(Leash::FILE);
-        let Ok(process) = std::fs::read_to_string(&file) else { return false };
-        // proc_pid_stat(5): the state comes after the name in parentheses; Z is one that is dead and not waited for.
-        let lives = std::fs::read_to_string(format!("/proc/{}/stat", process.trim()))
-            .is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z')));
-        if !lives {
-            let _ = std::fs::remove_file(file);
-        }
-        !lives
-    }
-
-    fn start(home: &Path) -> io::Result<Leash> {
-        let mut child = Command::new("gpg-agent")
-            .arg("--homedir")
-            .arg(home)
-            .args(["--quiet", "--daemon", "--", "sh", "-c", "echo; exec cat >/dev/null"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()?;
-        // It speaks once the agent listens; or ends at once, where there is no agent after all.
-        let mut ready = [0];
-        let _ = child.stdout.take().map(|mut out| out.read(&mut ready));
-        let file = home.join(Leash::FILE);
-        // Without the file an agent that is left goes all the same, only later.
-        let _ = std::fs::write(&file, child.id().to_string());
-        Ok(Leash { child, file })
-    }
-}
-
-impl Drop for Leash {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
-        let _ = std::fs::remove_file(&self.file);
-    }
-}
-
-/// How long an agent may take to end.
-const AGENT_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// A context that can be used again when this is dropped.
-pub(super) struct InUse {
-    /// Some until dropped.
-    context: Option<Context>,
-    home: u64,
-}
-
-impl Deref for InUse {
-    type Target = Context;
-    fn deref(&self) -> &Context {
-        self.context.as_ref().expect("there until dropped")
-    }
-}
-
-impl DerefMut for InUse {
-    fn deref_mut(&mut self) -> &mut Context {
-        self.context.as_mut().expect("there until dropped")
-    }
-}
-
-impl Drop for InUse {
-    fn drop(&mut self) {
-        if let Some(mut context) = self.context.take() {
-            context.clear_signers();
-            context.set_armor(false);
-            IDLE.with_borrow_mut(|(id, contexts)| {
-                if *id != self.home {
-                    contexts.clear();
-                    *id = self.home;
-                }
-                contexts.push(context);
-            });
-        }
     }
 }
 
@@ -261,8 +231,20 @@ pub struct WrongPermissions {
 
 impl Drop for Home {
     fn drop(&mut self) {
-        if !self.agent_was_there {
-            self.end_agent();
+        match &self.place {
+            Place::Itself { agent_stays: true, .. } => {}
+            Place::Itself { short, .. } => {
+                if let Some(agent) = Agent::greeted(short) {
+                    agent.end();
+                }
+            }
+            Place::Room(room) => {
+                if let (Some(Some(_)), Some(room)) = (self.agent.get(), room.get())
+                    && let Some(agent) = Agent::greeted(room.path())
+                {
+                    agent.end();
+                }
+            }
         }
     }
 }

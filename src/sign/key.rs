@@ -190,12 +190,24 @@ fn weakness(subkey: &gpgme::Subkey<'_>) -> Option<String> {
 
 /// The keys of a home that have a secret part in it, sorted by fingerprint.
 pub fn secret_keys(home: &Home) -> Result<Vec<KeyInfo>, SignError> {
-    home.start_agent();
+    Ok(held(home)?.into_iter().map(|held| held.info).collect())
+}
+
+/// A key with a secret part in a home.
+struct Held {
+    info: KeyInfo,
+    key: gpgme::Key,
+    /// Its public half, binary.
+    public: Vec<u8>,
+}
+
+fn held(home: &Home) -> Result<Vec<Held>, SignError> {
+    home.start_agent()?;
     let mut context = home.context()?;
     let keys: Vec<gpgme::Key> =
         context.secret_keys().map_err(|e| failed("The keys can't be listed", e))?.filter_map(Result::ok).collect();
     let mut found = Vec::new();
-    for key in &keys {
+    for key in keys {
         let parts: Vec<KeyPart> = key
             .subkeys()
             .map(|subkey| KeyPart {
@@ -212,13 +224,14 @@ pub fn secret_keys(home: &Home) -> Result<Vec<KeyInfo>, SignError> {
             .collect();
         let Some(primary) = parts.first() else { continue };
         let public = export(home, std::slice::from_ref(&primary.fingerprint), false)?;
-        found.push(KeyInfo {
+        let info = KeyInfo {
             user_ids: key.user_ids().map(|u| u.id().unwrap_or_default().to_owned()).collect(),
             weak_bindings: packets::weak_bindings(&public),
             parts,
-        });
+        };
+        found.push(Held { info, key, public });
     }
-    found.sort_by(|a, b| a.fingerprint().cmp(b.fingerprint()));
+    found.sort_by(|a, b| a.info.fingerprint().cmp(b.info.fingerprint()));
     Ok(found)
 }
 
@@ -279,9 +292,10 @@ pub fn choose(
     now: i64,
 ) -> Result<Chosen, Vec<Diagnostic>> {
     let home = open_home(path).map_err(|d| vec![*d])?;
-    let mut keys = secret_keys(&home).map_err(|e| vec![diagnostic(&e)])?;
-    let list = |keys: &[KeyInfo]| {
-        keys.iter().map(|k| format!("{} ({})", k.fingerprint(), k.user_ids.join(", "))).collect::<Vec<_>>().join("; ")
+    let mut keys = held(&home).map_err(|e| vec![diagnostic(&e)])?;
+    let list = |keys: &[Held]| {
+        let shown = |held: &Held| format!("{} ({})", held.info.fingerprint(), held.info.user_ids.join(", "));
+        keys.iter().map(shown).collect::<Vec<_>>().join("; ")
     };
     let key = match pinned {
         None if keys.len() > 1 => {
@@ -297,7 +311,7 @@ pub fn choose(
         None => keys.pop(),
         Some(pinned) => {
             let there = list(&keys);
-            let found = keys.into_iter().find(|k| k.fingerprint() == pinned.value);
+            let found = keys.into_iter().find(|held| held.info.fingerprint() == pinned.value);
             if found.is_none() && !there.is_empty() {
                 return Err(vec![
                     Diagnostic::new(
@@ -312,15 +326,15 @@ pub fn choose(
             found
         }
     };
-    let Some(key) = key else {
+    let Some(Held { info, key, public }) = key else {
         return Err(vec![
             Diagnostic::new(&rules::key_missing::RULE, format!("there is no secret key in {}", path.display()))
                 .help("Make one by `debrole key init`, or import the existing one."),
         ]);
     };
-    let (errors, warnings): (Vec<_>, Vec<_>) = key.judge(now).into_iter().partition(Diagnostic::is_error);
+    let (errors, warnings): (Vec<_>, Vec<_>) = info.judge(now).into_iter().partition(Diagnostic::is_error);
     if errors.is_empty() {
-        Ok(Chosen { signer: GpgSigner::new(home, vec![key.fingerprint().to_owned()]), key, warnings })
+        Ok(Chosen { signer: GpgSigner::of_key(home, key, public), key: info, warnings })
     } else {
         Err(errors)
     }
@@ -472,7 +486,7 @@ pub fn init(request: &Init) -> Result<KeyInfo, Vec<Diagnostic>> {
 }
 
 fn make(home: &Home, request: &Init) -> Result<KeyInfo, SignError> {
-    home.start_agent();
+    home.start_agent()?;
     let mut context = home.context()?;
     let lasts = Duration::from_secs(u64::from(request.days) * DAY as u64);
     let silent = if request.passphrase { CreateKeyFlags::empty() } else { CreateKeyFlags::NOPASSWD };
@@ -514,7 +528,7 @@ fn take_primary_away(home: &Home, fingerprint: &str, file: &Path) -> Result<(), 
     out.write_all(&secret).and_then(|()| out.sync_all()).map_err(io)?;
 
     let dir = tempfile::Builder::new().prefix("debrole-").tempdir().map_err(io)?;
-    let proof = Home::open(dir.path()).map_err(io)?;
+    let proof = Home::open_to_change(dir.path()).map_err(io)?;
     let mut there = proof.context()?;
     there.import(std::fs::read(file).map_err(io)?).map_err(|e| failed("The exported key can't be read back", e))?;
     let copy = secret_keys(&proof)?;

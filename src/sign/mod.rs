@@ -1,6 +1,7 @@
 //! Signing, behind a trait: the rest of the pipeline sees bytes in and signatures out. [`gpgme`] signs with GnuPG,
 //! [`key`] makes, shows and judges keys, [`verify`] checks signatures, [`packets`] reads what GnuPG does not tell.
 
+mod agent;
 pub mod gpgme;
 pub mod home;
 pub mod key;

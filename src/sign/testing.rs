@@ -23,7 +23,7 @@ impl EphemeralKey {
             |e: std::io::Error| SignError { message: format!("no temporary home: {e}"), help: String::new() };
         let dir = tempfile::Builder::new().prefix("debrole-").tempdir().map_err(unusable)?;
         let path = dir.path().join("gnupg");
-        let home = Home::create(&path).map_err(unusable)?;
+        drop(Home::create(&path).map_err(unusable)?);
         if let Some(faked) = faked {
             let conf = path.join("gpg.conf");
             let mut text = std::fs::read_to_string(&conf).map_err(unusable)?;
@@ -31,7 +31,7 @@ impl EphemeralKey {
             std::fs::write(&conf, text).map_err(unusable)?;
         }
         let request = Init {
-            home: path,
+            home: path.clone(),
             user_id: "Test archive key <test@example.org>".into(),
             days: key::DEFAULT_DAYS,
             offline_primary: None,
@@ -41,6 +41,7 @@ impl EphemeralKey {
             message: diagnostics.into_iter().map(|d| d.message).collect::<Vec<_>>().join("; "),
             help: String::new(),
         })?;
+        let home = Home::open(&path).map_err(unusable)?;
         let signer = GpgSigner::new(home, vec![info.fingerprint().to_owned()]);
         Ok(EphemeralKey { signer, info, dir })
     }

@@ -55,7 +55,7 @@ fn ephemeral() -> Result<(tempfile::TempDir, Home), SignError> {
         help: "Make room in the directory for temporary files.".into(),
     };
     let dir = tempfile::Builder::new().prefix("debrole-").tempdir().map_err(unusable)?;
-    let home = Home::open(dir.path()).map_err(unusable)?;
+    let home = Home::open_to_change(dir.path()).map_err(unusable)?;
     Ok((dir, home))
 }
 

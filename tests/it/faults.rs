@@ -7,6 +7,7 @@ use debrole::repo::store::sha256;
 use debrole::repo::{Open, Repository};
 use debrole::sign::testing::EphemeralKey;
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -494,4 +495,69 @@ fn two_builds_at_once() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
     assert!(look(&out, &fleet.keyring()).unwrap().is_some());
+}
+
+/// A gpg-agent that is told to end hangs up first, and removes its sockets afterwards. Here it takes its time for that,
+/// as it may on a machine under load: whoever comes meanwhile neither trusts in it nor loses his own to it.
+#[test]
+fn an_agent_that_is_slow_to_go() {
+    let fleet = Fleet::new();
+    let bin = fleet.dir.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    let agent = bin.join("gpg-agent");
+    std::fs::write(
+        &agent,
+        "#!/bin/sh\nexec strace -DD -f -qq -o /dev/null -e trace=unlink -e inject=unlink:delay_enter=400000 \
+         /usr/bin/gpg-agent \"$@\"\n",
+    )
+    .unwrap();
+    std::fs::set_permissions(&agent, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let home = fleet.tree().join("keys/private");
+    let run = |arguments: &[&str]| {
+        let output = fleet.debrole(None).env("PATH", &path).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let out = fleet.dir.path().join("out");
+    let build = ["--out", out.to_str().unwrap(), "build", "--no-gate", "--first-publish", "--refresh", "--wait"];
+
+    // Right after one that made a key; and several at once.
+    std::fs::remove_dir_all(fleet.tree().join("keys")).unwrap();
+    run(&["key", "init"]);
+    run(&build);
+    run(&["key", "show"]);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| run(&["key", "show"]));
+            scope.spawn(|| run(&build));
+        }
+    });
+    // Somebody's own, that he has just told to end.
+    for _ in 0..3 {
+        let status = Command::new(&agent).arg("--homedir").arg(&home).args(["--quiet", "--daemon"]).status().unwrap();
+        assert!(status.success() && crate::fleet::has_agent(&home));
+        let status =
+            Command::new("gpgconf").arg("--homedir").arg(&home).args(["--kill", "gpg-agent"]).status().unwrap();
+        assert!(status.success());
+        run(&build);
+    }
+    assert_eq!(crate::fleet::agents(&home), [PathBuf::new(); 0]);
+}
+
+/// As on a server that builds several checkouts at night: nobody is in another's way.
+#[test]
+fn two_trees_built_at_once_again_and_again() {
+    let one = Fleet::new();
+    let other = one.copy();
+    std::thread::scope(|scope| {
+        for fleet in [&one, &other] {
+            scope.spawn(|| {
+                for n in 0..10 {
+                    fleet.write_role(&n.to_string());
+                    let output = fleet.build(&fleet.dir.path().join("out"), T + n, None);
+                    assert!(output.status.success(), "{n}: {}", String::from_utf8_lossy(&output.stderr));
+                }
+            });
+        }
+    });
 }

@@ -10,7 +10,7 @@ use debrole::repo::store::sha256;
 use debrole::repo::{Event, Open, Repository};
 use debrole::sign::Signer;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub fn silent(_: Event) {}
 
@@ -174,4 +174,41 @@ pub fn snapshot(root: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     walk(root, root, &mut found);
     found
+}
+
+/// The directories in which gpg-agents work that have the keys of this home: the home itself, or one of a debrole's own.
+pub fn agents(home: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let command = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let words: Vec<&str> = command.split(|b| *b == 0).filter_map(|word| std::str::from_utf8(word).ok()).collect();
+        let Some(place) = words.iter().position(|word| *word == "--homedir").and_then(|at| words.get(at + 1)) else {
+            continue;
+        };
+        let place = Path::new(place);
+        let is_of =
+            place == home || std::fs::read_link(place.join("private-keys-v1.d")).is_ok_and(|l| l.starts_with(home));
+        if words[0].ends_with("gpg-agent") && is_of {
+            found.push(place.to_owned());
+        }
+    }
+    found
+}
+
+/// Whether a gpg-agent works in this directory.
+pub fn has_agent(place: &Path) -> bool {
+    let command = format!("--homedir\0{}\0", place.display());
+    let commands = std::fs::read_dir("/proc").unwrap().flatten();
+    commands
+        .filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok())
+        .any(|said| said.starts_with(b"gpg-agent") && String::from_utf8_lossy(&said).contains(&command))
+}
+
+/// Waits until it is so, for longer than a machine under load takes.
+pub fn wait_until(so: impl Fn() -> bool) {
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !so() {
+        assert!(std::time::Instant::now() < until, "it did not come to it");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
 }

@@ -292,23 +292,10 @@ fn an_expiry_that_is_in_one_half_of_the_key_only() {
 fn a_program_that_is_killed_leaves_no_agent() {
     let fleet = Fleet::new(&[("web", ROLE)]).with_key();
     let home = fleet.root().join("keys/private");
-    let agents = || {
-        let mut found = 0;
-        for entry in fs::read_dir("/proc").unwrap().flatten() {
-            let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-            let command = String::from_utf8_lossy(&command).replace('\0', " ");
-            found += usize::from(command.starts_with("gpg-agent") && command.contains(home.to_str().unwrap()));
-        }
-        found
-    };
-    let within = |seconds: u64, wanted: usize| {
-        let until = std::time::Instant::now() + std::time::Duration::from_secs(seconds);
-        while agents() != wanted && std::time::Instant::now() < until {
-            std::thread::sleep(std::time::Duration::from_millis(50));
-        }
-        assert_eq!(agents(), wanted);
-    };
-    within(5, 0);
+    let none = || crate::fleet::agents(&home).is_empty();
+    crate::fleet::wait_until(none);
+    let temporary = fleet.root().join("tmp");
+    fs::create_dir(&temporary).unwrap();
     // Killed at its commit: signed is everything by then.
     let killed = Command::new("strace")
         .args(["-qq", "-o", "/dev/null", "-e", "inject=syncfs:signal=KILL", "-e", "trace=syncfs"])
@@ -318,14 +305,17 @@ fn a_program_that_is_killed_leaves_no_agent() {
         .args(["build", "--no-gate", "--first-publish"])
         // All in the thread that strace watches.
         .env("RAYON_NUM_THREADS", "1")
+        .env("TMPDIR", &temporary)
         .env_remove("SOURCE_DATE_EPOCH")
         .output()
         .unwrap();
     assert!(!killed.status.success());
     assert!(!fleet.out().join("dists").exists());
-    within(15, 0);
+    let left = fs::read_dir(&temporary).unwrap().flatten().find(|entry| entry.path().join("gpg.conf").exists());
+    let left = left.expect("where its agent worked").path();
+    crate::fleet::wait_until(|| !crate::fleet::has_agent(&left));
     fleet.publish(&[]);
-    within(5, 0);
+    crate::fleet::wait_until(none);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The archive key: made, shown, judged; signatures that gpgv and sqv accept.
 
+use crate::fleet::{agents, has_agent};
 use debrole::diagnostics::Diagnostic;
 use debrole::sign::Signer;
 use debrole::sign::gpgme::GpgSigner;
@@ -170,22 +171,60 @@ fn no_agent_is_left_behind() {
     let key = EphemeralKey::new(None).unwrap();
     let home = key.path();
     key.signer.detach(b"x").unwrap();
-    let agents = || {
-        let mut found = 0;
-        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-            let command = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-            let command = String::from_utf8_lossy(&command).replace('\0', " ");
-            found += usize::from(command.starts_with("gpg-agent") && command.contains(home.to_str().unwrap()));
-        }
-        found
-    };
-    assert_eq!(agents(), 1);
+    let [place] = &agents(&home)[..] else { panic!("{:?}", agents(&home)) };
+    assert!(has_agent(place) && *place != home, "{place:?}");
     drop(key);
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(5);
-    while agents() > 0 && std::time::Instant::now() < until {
-        std::thread::sleep(std::time::Duration::from_millis(20));
+    // It is gone when the home is closed, not a moment later.
+    assert!(!has_agent(place));
+    assert!(!place.exists());
+}
+
+#[test]
+fn an_agent_that_goes_with_another_debrole_is_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("private");
+    key::init(&request(path.clone())).unwrap();
+    // One that makes or changes keys has its agent in the home itself.
+    let changing = Home::open_to_change(&path).unwrap();
+    assert_eq!(key::secret_keys(&changing).unwrap().len(), 1);
+    assert!(has_agent(&path));
+    let [one, other] = [(); 2].map(|()| key::choose(&path, None, now()).unwrap());
+    for signer in [&one.signer, &other.signer] {
+        signer.detach(b"text").unwrap();
     }
-    assert_eq!(agents(), 0);
+    drop(changing);
+    assert!(!has_agent(&path));
+    one.signer.clearsign(b"text\n").unwrap();
+    drop(one);
+    other.signer.clearsign(b"text\n").unwrap();
+    drop(other);
+    assert_eq!(agents(&path), [PathBuf::new(); 0]);
+}
+
+#[test]
+fn somebodys_own_agent_is_used_and_stays() {
+    let gpg = Gpg::new();
+    // gpg starts an agent for it, and leaves it there.
+    gpg.generate("ed25519", "cert,sign", "1y");
+    assert!(has_agent(gpg.path()));
+    let chosen = key::choose(gpg.path(), None, now()).unwrap();
+    chosen.signer.detach(b"text").unwrap();
+    assert_eq!(agents(gpg.path()), [gpg.path()]);
+    drop(chosen);
+    assert!(has_agent(gpg.path()));
+}
+
+#[test]
+fn what_gpg_writes_into_a_home_that_is_only_used_stays_away_from_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("private");
+    key::init(&request(path.clone())).unwrap();
+    let before = crate::fleet::snapshot(&path);
+    let chosen = key::choose(&path, None, now()).unwrap();
+    chosen.signer.clearsign(b"text\n").unwrap();
+    chosen.signer.public_keys().unwrap();
+    drop(chosen);
+    assert_eq!(crate::fleet::snapshot(&path), before);
 }
 
 #[test]

@@ -532,8 +532,9 @@ fn an_agent_that_is_slow_to_go() {
             scope.spawn(|| run(&build));
         }
     });
-    // Somebody's own, that he has just told to end.
+    // Somebody's own, that he has just told to end. (One that is not gone yet would take the next one's sockets along.)
     for _ in 0..3 {
+        crate::fleet::wait_until(|| !crate::fleet::has_agent(&home));
         let status = Command::new(&agent).arg("--homedir").arg(&home).args(["--quiet", "--daemon"]).status().unwrap();
         assert!(status.success() && crate::fleet::has_agent(&home));
         let status =

@@ -199,9 +199,11 @@ pub fn agents(home: &Path) -> Vec<PathBuf> {
 pub fn has_agent(place: &Path) -> bool {
     let command = format!("--homedir\0{}\0", place.display());
     let commands = std::fs::read_dir("/proc").unwrap().flatten();
-    commands
-        .filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok())
-        .any(|said| said.starts_with(b"gpg-agent") && String::from_utf8_lossy(&said).contains(&command))
+    commands.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok()).any(|said| {
+        let said = String::from_utf8_lossy(&said);
+        let program = said.split('\0').next().unwrap_or_default();
+        Path::new(program).file_name().is_some_and(|name| name == "gpg-agent") && said.contains(&command)
+    })
 }
 
 /// Waits until it is so, for longer than a machine under load takes.

@@ -23,8 +23,12 @@ use std::mem::ManuallyDrop;
 use std::sync::Mutex;
 
 pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
-    let places = load::places(global, reporter)?;
-    let Compiled { loaded, plans, keyring } = compile(&places, args.time.unwrap_or_else(key::now), reporter)?;
+    publish(args, &load::places(global, reporter)?, reporter)
+}
+
+/// Compiles the tree as it is now, and publishes what has changed.
+pub fn publish(args: &cli::Build, places: &Places, reporter: &Reporter) -> Outcome {
+    let Compiled { loaded, plans, keyring } = compile(places, args.time.unwrap_or_else(key::now), reporter)?;
     // The program ends with this command: to take a whole fleet apart before, piece by piece, would be for nothing.
     let (loaded, plans, keyring) = (&*ManuallyDrop::new(loaded), ManuallyDrop::new(plans), &keyring);
     let model = loaded.model.as_ref().ok_or(Failure::Wrong)?;
@@ -61,9 +65,9 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
             Err(error) => not_run.push(format!("visudo -c on the rules of sudo: {error}")),
         }
     }
-    let leaks = if unchanged { secret::Search::default() } else { secret::Search::of(model, &places) };
+    let leaks = if unchanged { secret::Search::default() } else { secret::Search::of(model, places) };
     not_run.extend(leaks.not_run());
-    leaks.tree(&places).map_err(fail)?;
+    leaks.tree(places).map_err(fail)?;
     if args.no_gate {
         not_run.push("the gate and the archive check: --no-gate".to_owned());
     } else if !unchanged {
@@ -75,13 +79,13 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
     let built = if unchanged && !args.refresh {
         let built = draft.write(&Mutex::default()).map_err(fail)?;
         // A key that is absent is told at once; what else may be wrong with it, when it is to sign.
-        let home = archive_key::open_home(&key::home(&places)).map_err(|d| fail(vec![*d]))?;
+        let home = archive_key::open_home(&key::home(places)).map_err(|d| fail(vec![*d]))?;
         let pinned = model.fleet.key.as_ref().map(|key| key.as_str());
         let stays = repository.stays(&built.records, &built.highest, &settings, pinned, now).map_err(fail)?;
         drop(home);
         if let Some(published) = stays {
             drop(busy);
-            report(&published, &built.changes, &people, &not_run, loaded, &places, reporter);
+            report(&published, &built.changes, &people, &not_run, loaded, places, reporter);
             return Ok(());
         }
         Ok(built)
@@ -95,7 +99,7 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
     let staging = repository.begin(&settings, now).map_err(fail)?;
     // GnuPG takes its time to say what it has: meanwhile the packages are made.
     let (chosen, built) = std::thread::scope(|scope| {
-        let chosen = scope.spawn(|| choose_key(&repository, model, keyring, &places, now));
+        let chosen = scope.spawn(|| choose_key(&repository, model, keyring, places, now));
         let built = built.or_else(|draft| draft.write(&NewFiles(&staging, &leaks)));
         (chosen.join(), built)
     });
@@ -124,11 +128,11 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
     };
     let published = repository.publish(publication).map_err(fail)?;
     drop(busy);
-    leaks.repository(&places).map_err(|errors| {
+    leaks.repository(places).map_err(|errors| {
         reporter.diagnostics(&errors, &loaded.tree.sources);
         Failure::Environment(anyhow!("it is published already: take the repository off the network until it is gone"))
     })?;
-    report(&published, &built.changes, &people, &not_run, loaded, &places, reporter);
+    report(&published, &built.changes, &people, &not_run, loaded, places, reporter);
     Ok(())
 }
 

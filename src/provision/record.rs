@@ -52,8 +52,6 @@ pub struct Place {
     /// libvirt's address of the hypervisor: `qemu:///system`, `qemu+ssh://root@kvm1.example.org/system`. None where
     /// this machine runs it without libvirt.
     pub uri: Option<String>,
-    /// The directory of its disks or its tree, on the machine that runs it.
-    pub directory: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -341,7 +339,7 @@ mod tests {
     }
 
     fn record(name: &str) -> Record {
-        let place = Place { form: Form::Nspawn, uri: None, directory: "/srv".into() };
+        let place = Place { form: Form::Nspawn, uri: None };
         Known {
             name: name.into(),
             fleet: fleet("/a", &["1"]),

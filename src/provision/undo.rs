@@ -32,13 +32,10 @@ pub enum Act {
     },
     /// A file or directory is made: it goes, with all that is in it.
     Make { path: PathBuf },
-    /// A file or directory gets another name for a while.
-    SetAside { path: PathBuf, aside: PathBuf },
     /// A machine is given to its hypervisor: it is stopped and forgotten there.
     Put { name: String, place: Place },
-    /// A machine that was running is stopped and forgotten by its hypervisor: it is given back, and started where it
-    /// ran. `how` is what the hypervisor needs for that.
-    Withdraw { name: String, place: Place, running: bool, how: String },
+    /// A machine is stopped and put out of the way of another of its name: it is brought back, and started where it ran.
+    Withdraw { name: String, place: Place, running: bool },
     /// The tree is published as it is now: it is published again as it was.
     Publish,
 }
@@ -175,8 +172,9 @@ impl Head {
 pub trait Hands {
     /// Stops a machine and has its hypervisor forget it, with its disks; fine where it isn't there.
     fn remove(&self, name: &str, place: &Place) -> Result<(), String>;
-    /// Gives a machine back to its hypervisor, whose disks are where they were, and starts it if it ran.
-    fn give_back(&self, name: &str, place: &Place, running: bool, how: &str) -> Result<(), String>;
+    /// Makes a machine that was put out of the way the one of this name again, and starts it if it ran; fine where it
+    /// was not out of the way yet.
+    fn bring_back(&self, name: &str, place: &Place, running: bool) -> Result<(), String>;
     /// Publishes a tree as it is.
     fn publish(&self, tree: &Path, out: &Path) -> Result<(), String>;
 }
@@ -227,22 +225,11 @@ pub fn back(path: &Path, hands: &dyn Hands) -> Result<Taken, Fault> {
                 Ok(true) => taken.back.push(format!("{} is removed", path.display())),
                 Err(error) => taken.failed.push(format!("{} is still there: {error}", path.display())),
             },
-            Act::SetAside { path, aside } => {
-                if aside.symlink_metadata().is_err() {
-                    continue;
-                }
-                match clear(path).and_then(|_| fs::rename(aside, path)) {
-                    Ok(()) => taken.back.push(format!("{} is back", path.display())),
-                    Err(error) => {
-                        taken.failed.push(format!("{} is still at {}: {error}", path.display(), aside.display()))
-                    }
-                }
-            }
             Act::Put { name, place } => match hands.remove(name, place) {
                 Ok(()) => taken.back.push(format!("{name} is gone from its hypervisor")),
                 Err(why) => taken.failed.push(format!("{name} may still be on its hypervisor: {why}")),
             },
-            Act::Withdraw { name, place, running, how } => match hands.give_back(name, place, *running, how) {
+            Act::Withdraw { name, place, running } => match hands.bring_back(name, place, *running) {
                 Ok(()) => taken.back.push(format!("{name} is there again as it was")),
                 Err(why) => taken.failed.push(format!("{name} is not there again: {why}")),
             },
@@ -405,8 +392,8 @@ mod tests {
             self.0.borrow_mut().push(format!("remove {name}"));
             Ok(())
         }
-        fn give_back(&self, name: &str, _: &Place, running: bool, how: &str) -> Result<(), String> {
-            self.0.borrow_mut().push(format!("give back {name} {running} {how}"));
+        fn bring_back(&self, name: &str, _: &Place, running: bool) -> Result<(), String> {
+            self.0.borrow_mut().push(format!("bring back {name} {running}"));
             Ok(())
         }
         fn publish(&self, tree: &Path, _: &Path) -> Result<(), String> {
@@ -420,7 +407,7 @@ mod tests {
     }
 
     fn place() -> Place {
-        Place { form: Form::Nspawn, uri: None, directory: "/srv".into() }
+        Place { form: Form::Nspawn, uri: None }
     }
 
     #[test]
@@ -429,15 +416,12 @@ mod tests {
         let at = |name: &str| directory.path().join(name);
         fs::write(at("host.toml"), "old\n").unwrap();
         fs::set_permissions(at("host.toml"), fs::Permissions::from_mode(0o640)).unwrap();
-        fs::create_dir_all(at("machine/old")).unwrap();
         let mut journal = Journal::begin(&at("journal"), &head()).unwrap();
         journal.edit(&at("host.toml"), Some(b"old\n"), Some(b"new\n")).unwrap();
         journal.edit(&at("new.toml"), None, Some(b"new\n")).unwrap();
         journal.will(&Act::Publish).unwrap();
-        let (path, aside) = (at("machine"), at("machine.aside"));
-        journal.will(&Act::Withdraw { name: "a".into(), place: place(), running: true, how: "xml".into() }).unwrap();
-        journal.will(&Act::SetAside { path: path.clone(), aside: aside.clone() }).unwrap();
-        fs::rename(&path, &aside).unwrap();
+        let path = at("machine");
+        journal.will(&Act::Withdraw { name: "a".into(), place: place(), running: true }).unwrap();
         journal.will(&Act::Make { path: path.clone() }).unwrap();
         fs::create_dir_all(path.join("new/deep")).unwrap();
         journal.will(&Act::Put { name: "a".into(), place: place() }).unwrap();
@@ -446,10 +430,10 @@ mod tests {
         let hands = Told::default();
         let taken = back(&at("journal"), &hands).unwrap();
         assert!(taken.is_whole() && taken.left.is_empty(), "{taken:?}");
-        assert_eq!(hands.0.into_inner(), ["remove a", "give back a true xml", "publish /tree"]);
+        assert_eq!(hands.0.into_inner(), ["remove a", "bring back a true", "publish /tree"]);
         assert_eq!(fs::read_to_string(at("host.toml")).unwrap(), "old\n");
         assert_eq!(fs::metadata(at("host.toml")).unwrap().permissions().mode() & 0o777, 0o640);
-        assert!(!at("new.toml").exists() && at("machine/old").is_dir() && !aside.exists() && !at("journal").exists());
+        assert!(!at("new.toml").exists() && !path.exists() && !at("journal").exists());
         // A second time there is nothing to do.
         assert_eq!(back(&at("journal"), &Told::default()).unwrap(), Taken::default());
     }
@@ -473,7 +457,6 @@ mod tests {
         let at = |name: &str| directory.path().join(name);
         let mut journal = Journal::begin(&at("journal"), &head()).unwrap();
         journal.will(&Act::Make { path: at("never") }).unwrap();
-        journal.will(&Act::SetAside { path: at("never"), aside: at("aside") }).unwrap();
         let edit = Act::Edit { path: at("b"), before: None, after: Some(b"text".to_vec()) };
         journal.will(&edit).unwrap();
         // Killed within a line: that act was not begun.

@@ -1,5 +1,9 @@
 //! The command line's grammar. What each command does is in [`crate::commands`].
 
+mod machines;
+
+pub use machines::*;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -19,7 +23,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Global {
     /// The fleet tree [default: the nearest directory upwards that has a debrole.toml]
     #[arg(short = 'C', long = "tree", value_name = "TREE", global = true)]
@@ -77,6 +81,18 @@ pub enum Command {
     /// The backups of machines, on the servers that keep them
     #[command(subcommand)]
     Backup(Backup),
+    /// Make machines from the tree: from nothing to a running one whose checks are OK
+    Provision(Provision),
+    /// End a machine: its disks, its place in the tree, and with that monitoring, known hosts and access
+    Deprovision(Deprovision),
+    /// The virtual machines and containers that were made from here
+    #[command(subcommand)]
+    Vm(Vm),
+    /// Machines that run others
+    #[command(subcommand)]
+    Hypervisor(Hypervisor),
+    #[command(hide = true)]
+    Guard(Guard),
     /// Write down the numbers of users and groups that ledger.toml does not have yet
     Ledger,
     /// Explain a diagnostic's code
@@ -125,7 +141,7 @@ pub struct Check {
     pub strict: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct ArchiveCache {
     /// Where the releases' package lists are kept [default: $XDG_CACHE_HOME/debrole/archive]
     #[arg(long, value_name = "DIR")]

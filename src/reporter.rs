@@ -58,6 +58,20 @@ impl Reporter {
         }
     }
 
+    /// What a person should know before it is too late, and that stops nothing.
+    pub fn warn(&self, text: impl Display) {
+        if self.is_json() {
+            let mut document = self.document();
+            match document.get_mut("warnings").and_then(|warnings| warnings.as_array_mut()) {
+                Some(warnings) => warnings.push(text.to_string().into()),
+                None => drop(document.insert("warnings".into(), vec![text.to_string()].into())),
+            }
+        } else {
+            let word = if self.colour { "\x1b[1;33mwarning\x1b[0m" } else { "warning" };
+            print(&mut std::io::stderr().lock(), &format_args!("{word}: {text}"));
+        }
+    }
+
     /// A result that is not text: straight to standard output.
     pub fn bytes(&self, bytes: &[u8]) -> std::io::Result<()> {
         let mut stdout = std::io::stdout().lock();

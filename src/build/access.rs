@@ -165,7 +165,7 @@ pub fn host_keys(input: &Input<'_>, wrong: &mut Vec<Diagnostic>) {
     for (name, host) in &input.model.hosts {
         for known in published.get(name.as_str()).into_iter().flatten() {
             let mut told = host.host_keys.iter().chain(&host.retired_host_keys);
-            if told.any(|key| key.to_string() == *known) {
+            if told.any(|key| key.to_string() == *known) || input.withdrawn.iter().any(|key| key == known) {
                 continue;
             }
             let kind = known.split(' ').next().unwrap_or("");

@@ -42,6 +42,9 @@ pub struct Input<'a> {
     pub published: &'a dyn Published,
     /// Seconds since 1970 UTC.
     pub time: i64,
+    /// Host keys that were published for machines which never came to be, as type and key: no one has to be told that they
+    /// are not in use any more.
+    pub withdrawn: &'a [String],
 }
 
 /// Reads what is published.

@@ -149,7 +149,7 @@ fn dated(
     let view: View = lower::access::view(plans);
     let previous = repo::trusted(&places.out, &keyring.binary).ok().flatten();
     let pool = Directory(&places.out);
-    let input = Input { model, plans, previous: previous.as_ref(), published: &pool, time: key::now() };
+    let input = Input { model, plans, previous: previous.as_ref(), published: &pool, time: key::now(), withdrawn: &[] };
     let mut history = History::new(input);
     let day = |time: i64| {
         Timestamp::from_second(time).map_or_else(|_| time.to_string(), |t| t.strftime("%Y-%m-%d").to_string())

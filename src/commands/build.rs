@@ -23,11 +23,11 @@ use std::mem::ManuallyDrop;
 use std::sync::Mutex;
 
 pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
-    publish(args, &load::places(global, reporter)?, reporter)
+    publish(args, &load::places(global, reporter)?, &[], reporter)
 }
 
-/// Compiles the tree as it is now, and publishes what has changed.
-pub fn publish(args: &cli::Build, places: &Places, reporter: &Reporter) -> Outcome {
+/// Compiles the tree as it is now, and publishes what has changed. `withdrawn`: see [`Input::withdrawn`].
+pub fn publish(args: &cli::Build, places: &Places, withdrawn: &[String], reporter: &Reporter) -> Outcome {
     let Compiled { loaded, plans, keyring } = compile(places, args.time.unwrap_or_else(key::now), reporter)?;
     // The program ends with this command: to take a whole fleet apart before, piece by piece, would be for nothing.
     let (loaded, plans, keyring) = (&*ManuallyDrop::new(loaded), ManuallyDrop::new(plans), &keyring);
@@ -50,7 +50,8 @@ pub fn publish(args: &cli::Build, places: &Places, reporter: &Reporter) -> Outco
     }
 
     let pool = Pool(&repository);
-    let input = Input { model, plans: &plans, previous: repository.head(), published: &pool, time: now.seconds() };
+    let input =
+        Input { model, plans: &plans, previous: repository.head(), published: &pool, time: now.seconds(), withdrawn };
     let draft = build::draft(input).map_err(fail)?;
     let unchanged = draft.is_unchanged();
     reporter.diagnostics(&build::dropped_releases(model, repository.head()), &loaded.tree.sources);
@@ -201,7 +202,8 @@ pub fn plan(args: &cli::Plan, global: &Global, reporter: &Reporter) -> Outcome {
     let pool = Directory(&places.out);
     let time = args.time.unwrap_or_else(key::now);
     let draft =
-        build::draft(Input { model, plans: &plans, previous: head.as_ref(), published: &pool, time }).map_err(fail)?;
+        build::draft(Input { model, plans: &plans, previous: head.as_ref(), published: &pool, time, withdrawn: &[] })
+            .map_err(fail)?;
     reporter.diagnostics(&build::dropped_releases(model, head.as_ref()), &loaded.tree.sources);
     for change in draft.changes.iter().filter(|c| c.is_change()) {
         reporter.result(change);

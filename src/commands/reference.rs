@@ -67,7 +67,7 @@ fn manual(pages: &mut BTreeMap<String, String>, command: clap::Command, name: &s
         .manual("debrole")
         .render(&mut page)?;
     pages.insert(format!("man/{name}.1"), String::from_utf8(page)?);
-    for sub in command.get_subcommands() {
+    for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
         manual(pages, sub.clone(), &format!("{name}-{}", sub.get_name()))?;
     }
     Ok(())

@@ -24,6 +24,7 @@ pub mod probe;
 pub mod ready;
 pub mod record;
 pub mod run;
+pub mod steps;
 mod terminal;
 pub mod undo;
 

@@ -52,8 +52,13 @@ pub struct Place {
     /// libvirt's address of the hypervisor: `qemu:///system`, `qemu+ssh://root@kvm1.example.org/system`. None where
     /// this machine runs it without libvirt.
     pub uri: Option<String>,
+    /// libvirt's storage pool.
+    pub pool: Option<String>,
+    /// What the hypervisor calls the fleet: it keeps machines of several apart by that.
+    pub owner: String,
 }
 
+/// What runs machines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Form {
@@ -339,7 +344,7 @@ mod tests {
     }
 
     fn record(name: &str) -> Record {
-        let place = Place { form: Form::Nspawn, uri: None };
+        let place = Place { form: Form::Nspawn, uri: None, pool: None, owner: "Example".into() };
         Known {
             name: name.into(),
             fleet: fleet("/a", &["1"]),

@@ -36,8 +36,14 @@ pub enum Act {
     Put { name: String, place: Place },
     /// A machine is stopped and put out of the way of another of its name: it is brought back, and started where it ran.
     Withdraw { name: String, place: Place, running: bool },
-    /// The tree is published as it is now: it is published again as it was.
-    Publish,
+    /// The tree is published as it is now: it is published again as it was. `host_keys`: those that are published for
+    /// machines which do not exist yet, as type and key.
+    Publish { host_keys: Vec<String> },
+    /// So many acts, from the first on, are what is left to take back: those after them are. Some acts may be taken back
+    /// once only.
+    TakenTo { acts: usize },
+    /// The machine is there. Nothing is taken back any more, but what stood aside for it goes.
+    Arrived { name: String, place: Place },
 }
 
 /// How the acts of a file are written: bytes in hexadecimal, so that any file fits.
@@ -175,8 +181,10 @@ pub trait Hands {
     /// Makes a machine that was put out of the way the one of this name again, and starts it if it ran; fine where it
     /// was not out of the way yet.
     fn bring_back(&self, name: &str, place: &Place, running: bool) -> Result<(), String>;
-    /// Publishes a tree as it is.
-    fn publish(&self, tree: &Path, out: &Path) -> Result<(), String>;
+    /// Removes a machine that was put out of the way; fine where there is none.
+    fn drop_aside(&self, name: &str, place: &Place) -> Result<(), String>;
+    /// Publishes a tree as it is. `withdrawn`: host keys that were published for machines which never came to be.
+    fn publish(&self, tree: &Path, out: &Path, withdrawn: &[String]) -> Result<(), String>;
 }
 
 /// What came of taking something back.
@@ -202,9 +210,20 @@ pub fn back(path: &Path, hands: &dyn Hands) -> Result<Taken, Fault> {
     let mut taken = Taken::default();
     let Some((head, acts)) = read(path)? else { return Ok(taken) };
     let mut edited = false;
-    let mut published = false;
-    for act in acts.iter().rev() {
+    let mut published: Option<Vec<String>> = None;
+    let left = acts.iter().rev().find_map(|act| if let Act::TakenTo { acts } = act { Some(*acts) } else { None });
+    for (at, act) in acts.iter().enumerate().take(left.unwrap_or(acts.len())).rev() {
         match act {
+            Act::Arrived { name, place } => {
+                match hands.drop_aside(name, place) {
+                    Ok(()) => taken.back.push(format!("{name} is there: only what stood aside for it was to go")),
+                    Err(why) => taken.failed.push(format!("what stood aside for {name} may still be there: {why}")),
+                }
+                published = None;
+                edited = false;
+                break;
+            }
+            Act::TakenTo { .. } => {}
             Act::Edit { path, before, after } => match current(path) {
                 Ok(now) if now == *before => {}
                 Ok(now) if now == *after => match put(path, before.as_deref()) {
@@ -226,18 +245,27 @@ pub fn back(path: &Path, hands: &dyn Hands) -> Result<Taken, Fault> {
                 Err(error) => taken.failed.push(format!("{} is still there: {error}", path.display())),
             },
             Act::Put { name, place } => match hands.remove(name, place) {
-                Ok(()) => taken.back.push(format!("{name} is gone from its hypervisor")),
+                // Another of its name may be brought back next, and that one is not to be removed by a second try.
+                Ok(()) => match note(path, &Act::TakenTo { acts: at }) {
+                    Ok(()) => taken.back.push(format!("{name} is gone from its hypervisor")),
+                    Err(fault) => {
+                        taken.failed.push(fault.to_string());
+                        return Ok(taken);
+                    }
+                },
                 Err(why) => taken.failed.push(format!("{name} may still be on its hypervisor: {why}")),
             },
             Act::Withdraw { name, place, running } => match hands.bring_back(name, place, *running) {
                 Ok(()) => taken.back.push(format!("{name} is there again as it was")),
                 Err(why) => taken.failed.push(format!("{name} is not there again: {why}")),
             },
-            Act::Publish => published = true,
+            Act::Publish { host_keys } => published.get_or_insert_default().extend(host_keys.iter().cloned()),
         }
     }
-    if published && (edited || taken.failed.is_empty()) {
-        match hands.publish(&head.tree, &head.out) {
+    if let Some(withdrawn) = published
+        && (edited || taken.failed.is_empty())
+    {
+        match hands.publish(&head.tree, &head.out, &withdrawn) {
             Ok(()) => taken.back.push("the tree is published again as it was".to_owned()),
             Err(why) => taken.failed.push(format!("the tree is not published again as it was: {why}")),
         }
@@ -246,6 +274,21 @@ pub fn back(path: &Path, hands: &dyn Hands) -> Result<Taken, Fault> {
         remove(path)?;
     }
     Ok(taken)
+}
+
+/// Adds to a journal that somebody else began.
+fn note(path: &Path, act: &Act) -> Result<(), Fault> {
+    let io = |source| Fault::Io { path: path.to_owned(), source };
+    let mut file = OpenOptions::new().append(true).open(path).map_err(io)?;
+    // What was cut off is no line, and stays none.
+    let cut = fs::read(path).map_err(io)?.last().is_some_and(|&last| last != b'\n');
+    if cut {
+        let whole = fs::read(path).map_err(io)?.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+        file.set_len(whole as u64).map_err(io)?;
+    }
+    let mut text = serde_json::to_string(act).expect("an act is plain data, which JSON can hold");
+    text.push('\n');
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_data()).map_err(io)
 }
 
 fn current(path: &Path) -> std::io::Result<Option<Vec<u8>>> {
@@ -396,8 +439,12 @@ mod tests {
             self.0.borrow_mut().push(format!("bring back {name} {running}"));
             Ok(())
         }
-        fn publish(&self, tree: &Path, _: &Path) -> Result<(), String> {
-            self.0.borrow_mut().push(format!("publish {}", tree.display()));
+        fn drop_aside(&self, name: &str, _: &Place) -> Result<(), String> {
+            self.0.borrow_mut().push(format!("drop {name}"));
+            Ok(())
+        }
+        fn publish(&self, tree: &Path, _: &Path, withdrawn: &[String]) -> Result<(), String> {
+            self.0.borrow_mut().push(format!("publish {} without {withdrawn:?}", tree.display()));
             Ok(())
         }
     }
@@ -407,7 +454,7 @@ mod tests {
     }
 
     fn place() -> Place {
-        Place { form: Form::Nspawn, uri: None }
+        Place { form: Form::Nspawn, uri: None, pool: None, owner: "Example".into() }
     }
 
     #[test]
@@ -419,7 +466,7 @@ mod tests {
         let mut journal = Journal::begin(&at("journal"), &head()).unwrap();
         journal.edit(&at("host.toml"), Some(b"old\n"), Some(b"new\n")).unwrap();
         journal.edit(&at("new.toml"), None, Some(b"new\n")).unwrap();
-        journal.will(&Act::Publish).unwrap();
+        journal.will(&Act::Publish { host_keys: vec!["ssh-ed25519 A".into()] }).unwrap();
         let path = at("machine");
         journal.will(&Act::Withdraw { name: "a".into(), place: place(), running: true }).unwrap();
         journal.will(&Act::Make { path: path.clone() }).unwrap();
@@ -430,7 +477,10 @@ mod tests {
         let hands = Told::default();
         let taken = back(&at("journal"), &hands).unwrap();
         assert!(taken.is_whole() && taken.left.is_empty(), "{taken:?}");
-        assert_eq!(hands.0.into_inner(), ["remove a", "bring back a true", "publish /tree"]);
+        assert_eq!(
+            hands.0.into_inner(),
+            ["remove a", "bring back a true", "publish /tree without [\"ssh-ed25519 A\"]"]
+        );
         assert_eq!(fs::read_to_string(at("host.toml")).unwrap(), "old\n");
         assert_eq!(fs::metadata(at("host.toml")).unwrap().permissions().mode() & 0o777, 0o640);
         assert!(!at("new.toml").exists() && !path.exists() && !at("journal").exists());
@@ -461,7 +511,7 @@ mod tests {
         journal.will(&edit).unwrap();
         // Killed within a line: that act was not begun.
         journal.file.write_all(b"{\"act\":\"make\",\"path\":\"/").unwrap();
-        assert_eq!(read(&at("journal")).unwrap().unwrap().1.len(), 3);
+        assert_eq!(read(&at("journal")).unwrap().unwrap().1.len(), 2);
         assert_eq!(back(&at("journal"), &Told::default()).unwrap(), Taken::default());
     }
 
@@ -480,6 +530,56 @@ mod tests {
         fs::write(at("empty"), "").unwrap();
         assert!(back(&at("empty"), &Told::default()).unwrap().is_whole());
         assert!(!at("empty").exists());
+    }
+
+    /// A rebuild: what was brought back is not removed by a second try.
+    #[test]
+    fn what_was_taken_back_once_is_not_taken_back_again() {
+        struct Unwilling(Told);
+        impl Hands for Unwilling {
+            fn remove(&self, name: &str, place: &Place) -> Result<(), String> {
+                self.0.remove(name, place)
+            }
+            fn bring_back(&self, _: &str, _: &Place, _: bool) -> Result<(), String> {
+                Err("it does not start".into())
+            }
+            fn drop_aside(&self, name: &str, place: &Place) -> Result<(), String> {
+                self.0.drop_aside(name, place)
+            }
+            fn publish(&self, _: &Path, _: &Path, _: &[String]) -> Result<(), String> {
+                Ok(())
+            }
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal");
+        let mut journal = Journal::begin(&path, &head()).unwrap();
+        journal.will(&Act::Withdraw { name: "a".into(), place: place(), running: true }).unwrap();
+        journal.will(&Act::Put { name: "a".into(), place: place() }).unwrap();
+        journal.file.write_all(b"{\"act\":\"ma").unwrap();
+        let hands = Unwilling(Told::default());
+        let taken = back(&path, &hands).unwrap();
+        assert_eq!(taken.failed, ["a is not there again: it does not start"]);
+        assert_eq!(hands.0.0.into_inner(), ["remove a"]);
+        let hands = Told::default();
+        assert!(back(&path, &hands).unwrap().is_whole());
+        assert_eq!(hands.0.into_inner(), ["bring back a true"]);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_machine_that_arrived_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, file) = (directory.path().join("journal"), directory.path().join("file"));
+        let mut journal = Journal::begin(&path, &head()).unwrap();
+        journal.edit(&file, None, Some(b"text")).unwrap();
+        journal.will(&Act::Publish { host_keys: vec!["ssh-ed25519 A".into()] }).unwrap();
+        journal.will(&Act::Withdraw { name: "a".into(), place: place(), running: true }).unwrap();
+        journal.will(&Act::Put { name: "a".into(), place: place() }).unwrap();
+        journal.will(&Act::Arrived { name: "a".into(), place: place() }).unwrap();
+        let hands = Told::default();
+        assert!(back(&path, &hands).unwrap().is_whole());
+        assert_eq!(hands.0.into_inner(), ["drop a"]);
+        assert!(file.exists() && !path.exists());
     }
 
     #[test]

@@ -114,7 +114,7 @@ impl Repository {
     /// Builds and publishes; nothing is kept when it fails.
     pub fn publish(&mut self, model: &Model, plans: &[PackagePlan], time: i64) -> Result<Build, Vec<Diagnostic>> {
         let sink = Mutex::new(BTreeMap::new());
-        let input = Input { model, plans, previous: self.manifest.as_ref(), published: self, time };
+        let input = Input { model, plans, previous: self.manifest.as_ref(), published: self, time, withdrawn: &[] };
         let build = build::build(input, &sink)?;
         for (filename, bytes) in sink.into_inner().unwrap() {
             let before = self.pool.insert(filename.clone(), bytes);
@@ -570,7 +570,8 @@ fn without_the_published_package_there_is_no_next_version() {
     let other = [role("pg-role-a", content("A")), role("pg-role-b", content("B2"))];
     let sink = Mutex::new(BTreeMap::new());
     let manifest = repository.manifest.as_ref();
-    let input = Input { model: &model, plans: &other, previous: manifest, published: &repository, time: NOW };
+    let input =
+        Input { model: &model, plans: &other, previous: manifest, published: &repository, time: NOW, withdrawn: &[] };
     assert_eq!(build::build(input, &sink).unwrap().records.len(), 2);
     repository.pool.insert(filename, bytes);
     repository.publish(&model, &next, NOW).unwrap();
@@ -738,7 +739,7 @@ proptest! {
             let build = repository.publish(&model, &plans, time).unwrap();
             let again = {
                 let manifest = repository.manifest.as_ref();
-                let input = Input { model: &model, plans: &plans, previous: manifest, published: &repository, time: 0 };
+                let input = Input { model: &model, plans: &plans, previous: manifest, published: &repository, time: 0, withdrawn: &[] };
                 build::draft(input).unwrap().is_unchanged()
             };
             prop_assert!(again);

@@ -152,6 +152,7 @@ impl Site {
             previous: repository.head(),
             published: &Files(&out),
             time: now.seconds(),
+            withdrawn: &[],
         };
         let draft = build::draft(input)?;
         let staging = repository.begin(&settings, now)?;

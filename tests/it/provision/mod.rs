@@ -1,7 +1,9 @@
 //! From disks to running machines: real QEMUs, a real libvirt, real containers.
 
 mod backends;
+mod commands;
 mod probe;
+mod site;
 
 use crate::machine::Lab;
 use debrole::provision::image::{Format, Image};

@@ -1,19 +1,19 @@
 //! `debrole vm …` and `debrole hypervisor check`: what was made from here, and what could be.
 
 use super::make;
-use super::places::{SOCKETS, Whereabouts};
+use super::places::{SOCKETS, SYSTEM, Whereabouts};
 use super::site::{self, Site};
 use crate::cli::{Global, Hypervisor, Vm};
 use crate::commands::{Failure, Outcome};
 use crate::reporter::Reporter;
 use anyhow::anyhow;
-use debrole::exec;
-use debrole::provision::Accelerator;
-use debrole::provision::probe::{self, Proof};
+use debrole::model::Model;
+use debrole::provision::probe::sheet::{self, Condition, Finding};
 use debrole::provision::record::Listed;
 use debrole::provision::run::libvirt::Libvirt;
-use debrole::provision::run::{Hypervisor as _, State as Runs, Stop, qemu};
+use debrole::provision::run::{State as Runs, Stop};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub fn vm(command: &Vm, global: &Global, reporter: &Reporter) -> Outcome {
         }
         Vm::Start(of) => {
             let (site, _) = Site::open(&of.stores, global, reporter)?;
-            let _lock = site.lock(&of.host, "debrole vm start")?;
+            let _lock = site.take(&of.host, "debrole vm start")?;
             let hypervisor = site.whereabouts(&of.host)?.hypervisor;
             if hypervisor.state(&of.host).map_err(|error| anyhow!(error))? == Runs::Running {
                 reporter.summary(format_args!("{} runs already", of.host));
@@ -47,7 +47,7 @@ pub fn vm(command: &Vm, global: &Global, reporter: &Reporter) -> Outcome {
         }
         Vm::Stop { of, now, timeout } => {
             let (site, _) = Site::open(&of.stores, global, reporter)?;
-            let _lock = site.lock(&of.host, "debrole vm stop")?;
+            let _lock = site.take(&of.host, "debrole vm stop")?;
             let hypervisor = site.whereabouts(&of.host)?.hypervisor;
             let how = match now {
                 true => Stop::AtOnce,
@@ -132,20 +132,15 @@ fn list(site: &Site<'_>) -> Outcome {
     Ok(())
 }
 
-/// One thing that a machine needs for running others, or not.
-struct Finding {
-    what: &'static str,
-    /// Why not, or how.
-    told: Result<String, String>,
-}
-
-/// Like a doctor's sheet: what works, and of what does not, why. It fails where nothing could run a machine.
+/// Like a doctor's sheet: what works, and of what does not, why and what to do.
 pub fn hypervisor(command: &Hypervisor, global: &Global, reporter: &Reporter) -> Outcome {
     let Hypervisor::Check { host } = command;
     let (name, findings) = match host {
         None => {
+            let socket = SOCKETS.iter().any(|socket| Path::new(socket).exists());
+            let libvirt = socket.then(|| Libvirt::new(SYSTEM, "default", ""));
             let _busy = reporter.busy("running guests");
-            ("this machine".to_owned(), here())
+            ("this machine".to_owned(), sheet::this_machine(libvirt.as_ref(), &[], None))
         }
         Some(name) => {
             let places = crate::commands::load::places(global, reporter)?;
@@ -156,117 +151,42 @@ pub fn hypervisor(command: &Hypervisor, global: &Global, reporter: &Reporter) ->
                 reporter.refusal(&format!("{name} runs no machines: give hosts/{name}.toml a [hypervisor]"));
                 return Err(Failure::Wrong);
             };
+            let libvirt = Libvirt::new(&hypervisor.uri, &hypervisor.pool, "");
             let _busy = reporter.busy(format!("asking {name}"));
-            (name.clone(), at(&Libvirt::new(&hypervisor.uri, &hypervisor.pool, "")))
+            (name.clone(), sheet::other_machine(&libvirt, &bridges(model, name), None))
         }
     };
     reporter.result(format_args!("{name}:"));
-    for Finding { what, told } in &findings {
-        match told {
-            Ok(how) => reporter.result(format_args!("  {what:9} yes  {how}")),
-            Err(why) => reporter.result(format_args!("  {what:9} no   {why}")),
+    let width = findings.iter().map(|finding| finding.what.chars().count()).max().unwrap_or(0);
+    for finding in &findings {
+        let word = word(finding.state);
+        reporter.result(format_args!("  {:width$}  {word:7}  {}", finding.what, finding.detail));
+        if let Some(remedy) = &finding.remedy {
+            reporter.result(format_args!("  {:width$}           {remedy}", ""));
         }
     }
-    let sheet: Vec<_> = findings
-        .iter()
-        .map(|finding| match &finding.told {
-            Ok(how) => json!({ "what": finding.what, "works": true, "told": how }),
-            Err(why) => json!({ "what": finding.what, "works": false, "told": why }),
+    let document = |finding: &Finding| {
+        json!({
+            "what": finding.what, "state": word(finding.state), "detail": finding.detail, "remedy": finding.remedy,
         })
-        .collect();
+    };
     reporter.member("machine", &name);
-    reporter.member("sheet", sheet);
-    let runs = |finding: &Finding| ["kvm", "tcg", "nspawn"].contains(&finding.what) && finding.told.is_ok();
-    match findings.iter().any(runs) {
-        true => Ok(()),
-        false => Err(Failure::Wrong),
+    reporter.member("sheet", findings.iter().map(document).collect::<Vec<_>>());
+    Ok(())
+}
+
+fn word(state: Condition) -> &'static str {
+    match state {
+        Condition::Ok => "ok",
+        Condition::Warning => "warning",
+        Condition::Bad => "bad",
     }
 }
 
-fn proven(proof: Proof) -> Result<String, String> {
-    match proof {
-        Proof::Works => Ok("guests ran".to_owned()),
-        other => Err(other.to_string()),
-    }
-}
-
-fn here() -> Vec<Finding> {
-    const QEMU: &str = "qemu-system-x86_64";
-    let processor = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let flag =
-        |flag: &str| processor.lines().any(|line| line.starts_with("flags") && line.split(' ').any(|f| f == flag));
-    let processor = match (flag("vmx"), flag("svm")) {
-        (true, _) => Ok("has vmx".to_owned()),
-        (_, true) => Ok("has svm".to_owned()),
-        _ => Err(
-            "it has neither vmx nor svm: turn virtualization on in its firmware, or, where this is a guest itself, in \
-                  its hypervisor"
-                .to_owned(),
-        ),
-    };
-    let device = probe::device(Path::new("/dev/kvm")).map(|()| "/dev/kvm opens".to_owned());
-    let device = device.map_err(|why| format!("{why}: load kvm_intel or kvm_amd, or have root run debrole"));
-    let qemu = qemu::version(QEMU).ok_or_else(|| "install it with: apt-get install qemu-system-x86".to_owned());
-    let absent = || Err("there is no QEMU".to_owned());
-    let (kvm, tcg) = match qemu.is_ok() {
-        true => (proven(probe::prove_kvm(QEMU, None)), by_translation(QEMU)),
-        false => (absent(), absent()),
-    };
-    let nspawn = exec::Command::new("systemd-nspawn").arg("--version").run_ok().map_err(|error| error.to_string());
-    let nspawn = nspawn.and_then(|output| match rustix::process::geteuid().is_root() {
-        true => Ok(output.stdout_text().lines().next().unwrap_or_default().to_owned()),
-        false => Err("containers are root's to run".to_owned()),
-    });
-    let socket = SOCKETS.iter().find(|socket| Path::new(socket).exists());
-    let libvirt = socket.map(|socket| format!("listens at {socket}")).ok_or_else(|| {
-        "it does not run here (machines are then run by QEMU itself): apt-get install libvirt-daemon-system".to_owned()
-    });
-    let bridges = exec::Command::new("ip").args(["-o", "link", "show", "type", "bridge"]).run_ok();
-    let bridges = bridges.map_err(|error| error.to_string()).and_then(|output| {
-        let text = output.stdout_text();
-        let names: Vec<&str> = text.lines().filter_map(|line| line.split(": ").nth(1)).collect();
-        match names.as_slice() {
-            [] => Err("there is none: machines have no network (ip-link(8), systemd.netdev(5))".to_owned()),
-            names => Ok(names.join(", ")),
-        }
-    });
-    [
-        ("processor", processor),
-        ("device", device),
-        ("qemu", qemu),
-        ("kvm", kvm),
-        ("tcg", tcg),
-        ("nspawn", nspawn),
-        ("libvirt", libvirt),
-        ("bridges", bridges),
-    ]
-    .into_iter()
-    .map(|(what, told)| Finding { what, told })
-    .collect()
-}
-
-/// A boot sector is proof enough of a translation, where there is no kernel to try.
-fn by_translation(qemu: &str) -> Result<String, String> {
-    let kernel = probe::newest_kernel(Path::new("/boot"));
-    match probe::trial(qemu, Accelerator::Tcg, kernel).proof() {
-        Proof::Half => Ok("a guest ran; it computes some ten times slower than by KVM".to_owned()),
-        proof => proven(proof).map(|_| "guests ran; they compute some ten times slower than by KVM".to_owned()),
-    }
-}
-
-fn at(libvirt: &Libvirt) -> Vec<Finding> {
-    let can = libvirt.accelerators();
-    let there = match can.is_empty() {
-        true => Err("it is not reached, or has no QEMU: try `virsh -c URI capabilities`".to_owned()),
-        false => Ok(libvirt.describe()),
-    };
-    let kvm = match can.contains(&Accelerator::Kvm) {
-        true => proven(libvirt.prove_kvm(None)),
-        false => Err("libvirt says that there is none".to_owned()),
-    };
-    let tcg = match can.contains(&Accelerator::Tcg) {
-        true => Ok("QEMU is there; it computes some ten times slower than by KVM".to_owned()),
-        false => Err("libvirt has no QEMU for it".to_owned()),
-    };
-    [("libvirt", there), ("kvm", kvm), ("tcg", tcg)].into_iter().map(|(what, told)| Finding { what, told }).collect()
+/// The bridges that a hypervisor's machines are plugged into.
+fn bridges(model: &Model, hypervisor: &str) -> Vec<String> {
+    let vms = model.hosts.values().filter_map(|host| host.vm.as_ref());
+    let its = vms.filter(|vm| vm.hypervisor.as_ref().is_some_and(|name| name.value.as_str() == hypervisor));
+    let networks = its.flat_map(|vm| &vm.interfaces).filter_map(|i| model.fleet.networks.get(&i.network.value));
+    networks.map(|network| network.bridge.clone()).collect::<BTreeSet<_>>().into_iter().collect()
 }

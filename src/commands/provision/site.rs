@@ -10,7 +10,7 @@ use anyhow::anyhow;
 use debrole::deb::sha256;
 use debrole::model::{Host, Model};
 use debrole::near::nearest;
-use debrole::provision::record::{Fleet, Lock, Record, State};
+use debrole::provision::record::{self, Fleet, Lock, Record, State};
 use debrole::provision::undo::{self, Act};
 use std::path::{Path, PathBuf};
 
@@ -59,13 +59,18 @@ impl<'a> Site<'a> {
         OurHands { state: &self.state, global: self.global }
     }
 
+    /// Takes the machine for this command, whatever one before it has left.
+    pub fn take(&self, name: &str, what: &str) -> Result<Lock, Failure> {
+        match self.state.lock(name, what) {
+            Ok(lock) => Ok(lock),
+            Err(fault @ record::Fault::Busy { .. }) => self.refuse(fault.to_string()),
+            Err(fault) => Err(anyhow!(fault).into()),
+        }
+    }
+
     /// Takes the machine for this command, and takes back what one before it has left.
     pub fn lock(&self, name: &str, what: &str) -> Result<Lock, Failure> {
-        let lock = match self.state.lock(name, what) {
-            Ok(lock) => lock,
-            Err(fault @ debrole::provision::record::Fault::Busy { .. }) => return self.refuse(fault.to_string()),
-            Err(fault) => return Err(anyhow!(fault).into()),
-        };
+        let lock = self.take(name, what)?;
         guard::recovered(name, &self.state, &self.hands(), self.reporter)?;
         Ok(lock)
     }

@@ -441,10 +441,12 @@ exec 9>lock
 flock --exclusive --wait 10 9 || {{ echo "it runs already"; exit 1; }}
 rm -f console.pipe
 mkfifo console.pipe
+# All ends are open before its name goes: what runs in the background may come to it late.
 exec 3<>console.pipe
-perl keep_console.pl console.log {} <console.pipe 3>&- 9>&- &
-exec 4>console.pipe 3>&-
+exec 4>console.pipe 5<console.pipe 3>&-
 rm console.pipe
+perl keep_console.pl console.log {} <&5 4>&- 5<&- 9>&- &
+exec 5<&-
 "#,
         CONSOLE_LIMIT / 2
     )

@@ -87,12 +87,12 @@ fi
             r#"hostname=$(cat root/etc/hostname 2>/dev/null) || :
 # The lock above is the one that counts. A machine sets up its own network, net.* included.
 export SYSTEMD_NSPAWN_LOCK=0 SYSTEMD_NSPAWN_API_VFS_WRITABLE=network
-# 133 is a reboot.
+# A console that can only be read is a terminal to the container; by "pipe" its systemd says nothing at all. 133 is a reboot.
 status=133
 while [ "$status" = 133 ]; do
     status=0
     systemd-nspawn --quiet --boot --register=no --keep-unit --link-journal=no --resolv-conf=off --timezone=off \
-        --console=pipe --machine={name} --hostname="${{hostname:-{name}}}" --directory=root \
+        --console=read-only --machine={name} --hostname="${{hostname:-{name}}}" --directory=root \
         --network-namespace-path=/run/netns/{namespace} --capability=CAP_NET_ADMIN >&4 2>&4 || status=$?
 done
 exit "$status"

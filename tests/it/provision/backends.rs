@@ -1,10 +1,10 @@
 //! What every hypervisor has to do, done with each of them.
 
 use super::{Silent, disk, machine, within};
-use crate::machine::{Lab, Need, skip};
+use crate::machine::{Lab, Need, Release, Tree, skip};
 use debrole::provision::console::{ConsoleLines, Heard};
 use debrole::provision::probe::guest::{boot_disk, boot_disk_that_stays};
-use debrole::provision::run::{Hypervisor, RunError, State, Stop, qemu::Qemu};
+use debrole::provision::run::{Form, Hypervisor, RunError, State, Stop, nspawn::Nspawn, qemu::Qemu};
 use debrole::provision::{Accelerator, Machine};
 use std::path::Path;
 use std::process::Command;
@@ -85,6 +85,86 @@ fn says_what_is_taken(hypervisor: &dyn Hypervisor, placed: &Machine) {
     assert_eq!(all.len(), 4, "{all:#?}");
 }
 
+/// The whole life of a machine that is made of disks. `kill` kills its QEMU; `name` is what messages call the hypervisor.
+fn life(lab: &Lab, hypervisor: &dyn Hypervisor, others: &dyn Hypervisor, kill: &dyn Fn()) {
+    let scratch = tempfile::tempdir().unwrap();
+    let m1 = machine("m1.example.org", 1);
+    let name = m1.name.as_str();
+    assert_eq!(reasons(hypervisor, &m1), [""; 0]);
+    assert_eq!(hypervisor.state(name).unwrap(), State::Absent);
+    let form = disk(scratch.path(), &boot_disk_that_stays(WORD));
+    hypervisor.place(&m1, Accelerator::Tcg, &form, &Silent).unwrap();
+    assert_eq!(hypervisor.state(name).unwrap(), State::Off);
+    assert!(empty(scratch.path()), "the image was not taken over");
+    says_what_is_taken(hypervisor, &m1);
+
+    let mut console = hypervisor.start(name).unwrap();
+    hear(&mut *console, WORD);
+    assert_eq!(hypervisor.state(name).unwrap(), State::Running);
+    let ports = lab.run("bridge link show").stdout;
+    assert!(ports.contains("master br0"), "{ports}");
+    let entries = hypervisor.list().unwrap();
+    assert_eq!((entries.len(), entries[0].name.as_str(), entries[0].state), (1, name, State::Running));
+    assert_eq!((entries[0].accelerator, entries[0].cpus, entries[0].memory), (Accelerator::Tcg, 1, 256));
+    // Started again, nothing happens; the guest does not hear the power button.
+    drop(hypervisor.start(name).unwrap());
+    let refused = no(hypervisor.stop(name, Stop::Gracefully { limit: Duration::from_secs(1) }));
+    assert!(refused.contains("still runs") && refused.contains("--now"), "{refused}");
+
+    // Another fleet in the same place neither sees it nor can touch it.
+    assert_eq!(others.state(name).unwrap(), State::Absent);
+    assert!(others.list().unwrap().is_empty());
+    let touched = [
+        no(others.remove(name)),
+        no(others.stop(name, Stop::AtOnce)),
+        no(others.set_aside(name)),
+        no(others.start(name)),
+        no(others.attach(name)),
+    ];
+    for refused in touched {
+        assert!(refused.contains("not a machine of this fleet"), "{refused}");
+    }
+    assert!(reasons(others, &m1)[0].contains("not of this fleet"));
+    assert_eq!(hypervisor.state(name).unwrap(), State::Running);
+
+    // Its plug is pulled; then it is killed.
+    hypervisor.stop(name, Stop::AtOnce).unwrap();
+    assert_eq!(hypervisor.state(name).unwrap(), State::Off);
+    hear_it_go(&mut *console);
+    let mut console = hypervisor.start(name).unwrap();
+    hear(&mut *console, WORD);
+    kill();
+    hear_it_go(&mut *console);
+    assert_eq!(hypervisor.state(name).unwrap(), State::Off);
+    let mut console = hypervisor.start(name).unwrap();
+    hear(&mut *console, WORD);
+
+    // Another takes its place, and it comes back.
+    hypervisor.stop(name, Stop::AtOnce).unwrap();
+    hypervisor.set_aside(name).unwrap();
+    assert_eq!((hypervisor.state(name).unwrap(), hypervisor.list().unwrap().len()), (State::Absent, 0));
+    assert_eq!(reasons(hypervisor, &m1), [""; 0]);
+    let form = disk(scratch.path(), &boot_disk("[debrole w] another"));
+    hypervisor.place(&m1, Accelerator::Tcg, &form, &Silent).unwrap();
+    let mut console = hypervisor.start(name).unwrap();
+    hear(&mut *console, "another");
+    // That guest turns itself off.
+    hear_it_go(&mut *console);
+    assert_eq!((hypervisor.state(name).unwrap(), hypervisor.list().unwrap().len()), (State::Off, 1));
+    assert!(no(hypervisor.bring_back(name)).contains("already a machine"));
+    hypervisor.remove(name).unwrap();
+    hypervisor.bring_back(name).unwrap();
+    let mut console = hypervisor.start(name).unwrap();
+    hear(&mut *console, WORD);
+    hypervisor.drop_aside(name).unwrap();
+
+    hypervisor.remove(name).unwrap();
+    hypervisor.remove(name).unwrap();
+    assert_eq!(hypervisor.state(name).unwrap(), State::Absent);
+    let ports = lab.run("bridge link show").stdout;
+    assert_eq!(ports, "", "its interface is still there");
+}
+
 #[test]
 fn qemu_runs_a_machine_from_its_disks_and_takes_it_away() {
     if skip("machines by QEMU", &[Need::Boot, Need::Program("qemu-system-x86_64")]) {
@@ -94,83 +174,113 @@ fn qemu_runs_a_machine_from_its_disks_and_takes_it_away() {
     let scratch = tempfile::tempdir().unwrap();
     let machines = scratch.path().join("machines");
     within(&lab, || {
-        let qemu = Qemu::new(&machines, FLEET);
-        let m1 = machine("m1.example.org", 1);
-        let name = m1.name.as_str();
-        assert_eq!(reasons(&qemu, &m1), [""; 0]);
-        assert_eq!(qemu.state(name).unwrap(), State::Absent);
-        let form = disk(scratch.path(), &boot_disk_that_stays(WORD));
-        qemu.place(&m1, Accelerator::Tcg, &form, &Silent).unwrap();
-        assert_eq!(qemu.state(name).unwrap(), State::Off);
-        says_what_is_taken(&qemu, &m1);
-
-        let mut console = qemu.start(name).unwrap();
-        hear(&mut *console, WORD);
-        assert_eq!(qemu.state(name).unwrap(), State::Running);
-        let ports = lab.run("bridge link show").stdout;
-        assert!(ports.contains("master br0"), "{ports}");
-        let entries = qemu.list().unwrap();
-        assert_eq!((entries.len(), entries[0].name.as_str(), entries[0].state), (1, name, State::Running));
-        // Started again, nothing happens; the guest does not hear the power button.
-        drop(qemu.start(name).unwrap());
-        let refused = no(qemu.stop(name, Stop::Gracefully { limit: Duration::from_secs(1) }));
-        assert!(refused.contains("still runs") && refused.contains("--now"), "{refused}");
-
-        // Another fleet in the same directory neither sees it nor can touch it.
-        let others = Qemu::new(&machines, "xy Other");
-        assert_eq!(others.state(name).unwrap(), State::Absent);
-        assert!(others.list().unwrap().is_empty());
-        for refused in [
-            no(others.remove(name)),
-            no(others.stop(name, Stop::AtOnce)),
-            no(others.set_aside(name)),
-            no(others.start(name)),
-        ] {
-            assert!(refused.contains("not a machine of this fleet"), "{refused}");
-        }
-        assert!(reasons(&others, &m1)[0].contains("not of this fleet"));
-        assert_eq!(qemu.state(name).unwrap(), State::Running);
-
-        // Its plug is pulled; then it is killed.
-        qemu.stop(name, Stop::AtOnce).unwrap();
-        assert_eq!(qemu.state(name).unwrap(), State::Off);
-        hear_it_go(&mut *console);
-        let mut console = qemu.start(name).unwrap();
-        hear(&mut *console, WORD);
-        let process = std::fs::read_to_string(machines.join(name).join("process")).unwrap();
-        let kill = Command::new("kill").args(["-KILL", process.split(' ').next().unwrap()]).status();
-        assert!(kill.unwrap().success());
-        hear_it_go(&mut *console);
-        assert_eq!(qemu.state(name).unwrap(), State::Off);
-        let mut console = qemu.start(name).unwrap();
-        hear(&mut *console, WORD);
-
-        // Another takes its place, and it comes back.
-        qemu.stop(name, Stop::AtOnce).unwrap();
-        qemu.set_aside(name).unwrap();
-        assert_eq!((qemu.state(name).unwrap(), qemu.list().unwrap().len()), (State::Absent, 0));
-        assert_eq!(reasons(&qemu, &m1), [""; 0]);
-        let form = disk(scratch.path(), &boot_disk("[debrole w] another"));
-        qemu.place(&m1, Accelerator::Tcg, &form, &Silent).unwrap();
-        let mut console = qemu.start(name).unwrap();
-        hear(&mut *console, "another");
-        // That guest turns itself off.
-        hear_it_go(&mut *console);
-        assert_eq!((qemu.state(name).unwrap(), qemu.list().unwrap().len()), (State::Off, 1));
-        assert!(no(qemu.bring_back(name)).contains("already a machine"));
-        qemu.remove(name).unwrap();
-        qemu.bring_back(name).unwrap();
-        let mut console = qemu.start(name).unwrap();
-        hear(&mut *console, WORD);
-        qemu.drop_aside(name).unwrap();
-
-        qemu.remove(name).unwrap();
-        qemu.remove(name).unwrap();
-        assert_eq!(qemu.state(name).unwrap(), State::Absent);
+        let kill = || {
+            let process = std::fs::read_to_string(machines.join("m1.example.org/process")).unwrap();
+            let kill = Command::new("kill").args(["-KILL", process.split(' ').next().unwrap()]).status();
+            assert!(kill.unwrap().success());
+        };
+        life(&lab, &Qemu::new(&machines, FLEET), &Qemu::new(&machines, "xy Other"), &kill);
         assert!(empty(&machines), "{:?}", std::fs::read_dir(&machines).unwrap().collect::<Vec<_>>());
-        let ports = lab.run("bridge link show").stdout;
-        assert_eq!(ports, "", "its interface is still there");
     });
+}
+
+/// A copy of the cached tree that says its word when it is up, and takes its address.
+fn tree(directory: &Path) -> Form {
+    let made = Tree::new(Release::Bookworm);
+    made.write("/etc/hostname", "m1\n");
+    let service = format!(
+        "[Unit]\nDescription=Word\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh -c \
+         'ip link set host0 up; ip addr add 192.0.2.77/24 dev host0; echo; echo \"{WORD}\" >/dev/console'\n"
+    );
+    made.write("/etc/systemd/system/word.service", &service);
+    made.ok("mkdir -p /etc/systemd/system/multi-user.target.wants; ln -s ../word.service /etc/systemd/system/multi-user.target.wants/");
+    let into = directory.join("tree");
+    let copied = Command::new("cp").arg("-a").arg(made.path("/")).arg(&into).status();
+    assert!(copied.unwrap().success());
+    Form::Tree(into)
+}
+
+#[test]
+fn a_container_runs_from_its_tree_and_outlives_its_nspawn() {
+    if skip("containers", &[Need::Boot]) {
+        return;
+    }
+    let lab = Lab::new();
+    let scratch = tempfile::tempdir().unwrap();
+    let (machines, elsewhere) = (scratch.path().join("machines"), scratch.path().join("elsewhere"));
+    within(&lab, || {
+        let nspawn = Nspawn::new(&machines, FLEET);
+        let mut m1 = machine("m1.example.org", 1);
+        m1.accelerators = vec![Accelerator::Nspawn];
+        let name = m1.name.as_str();
+        assert_eq!(reasons(&nspawn, &m1), [""; 0]);
+        nspawn.place(&m1, Accelerator::Nspawn, &tree(scratch.path()), &Silent).unwrap();
+        assert_eq!(nspawn.state(name).unwrap(), State::Off);
+        says_what_is_taken(&nspawn, &m1);
+        let mut console = nspawn.start(name).unwrap();
+        hear(&mut *console, WORD);
+        assert_eq!(nspawn.state(name).unwrap(), State::Running);
+        assert_eq!(nspawn.list().unwrap()[0].accelerator, Accelerator::Nspawn);
+        // Its interface has the address and the MAC address that were asked for.
+        let mut same = machine("m2.example.org", 2);
+        let taken = reasons(&nspawn, &same);
+        assert!(
+            taken.len() == 1 && taken[0].contains("answers at 192.0.2.77") && taken[0].contains("52:54:00:00:00:01"),
+            "{taken:?}"
+        );
+        same.networks.clear();
+
+        // One of the same name in another directory is another machine.
+        let other = Nspawn::new(&elsewhere, FLEET);
+        let mut twin = machine(name, 9);
+        twin.networks.clear();
+        other.place(&twin, Accelerator::Nspawn, &tree(scratch.path()), &Silent).unwrap();
+        hear(&mut *other.start(name).unwrap(), WORD);
+        other.stop(name, Stop::AtOnce).unwrap();
+        assert_eq!((other.state(name).unwrap(), nspawn.state(name).unwrap()), (State::Off, State::Running));
+        other.remove(name).unwrap();
+        assert!(empty(&elsewhere));
+        assert!(no(Nspawn::new(&machines, "xy Other").remove(name)).contains("not a machine of this fleet"));
+
+        // Its nspawn is killed: it runs on, is stopped in good order, and starts again.
+        let find = format!(
+            "for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline 2>/dev/null | grep -q '^systemd-nspawn .*--machine={name} ' && [ $(readlink $p/cwd) = {} ] && kill -KILL ${{p#/proc/}}; done; :",
+            machines.join(name).display()
+        );
+        assert!(Command::new("sh").args(["-c", &find]).status().unwrap().success());
+        let started = Instant::now();
+        while std::fs::read_to_string(machines.join(name).join("start.log"))
+            .is_ok_and(|_| !lock_is_free(&machines.join(name)))
+        {
+            assert!(started.elapsed() < Duration::from_secs(60), "nspawn was not killed");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        assert_eq!(nspawn.state(name).unwrap(), State::Running);
+        nspawn.stop(name, Stop::Gracefully { limit: Duration::from_secs(90) }).unwrap();
+        assert_eq!(nspawn.state(name).unwrap(), State::Off);
+        hear_it_go(&mut *console);
+        let mut console = nspawn.start(name).unwrap();
+        hear(&mut *console, WORD);
+        nspawn.set_aside(name).unwrap();
+        assert_eq!(nspawn.state(name).unwrap(), State::Absent);
+        nspawn.bring_back(name).unwrap();
+        hear(&mut *nspawn.start(name).unwrap(), WORD);
+        let log = std::fs::read_to_string(nspawn.log(name)).unwrap();
+        assert!(log.matches(WORD).count() >= 3, "{log}");
+        nspawn.remove(name).unwrap();
+        nspawn.remove(name).unwrap();
+        assert!(empty(&machines));
+    });
+    let left = lab.run("ip -o link show type veth; ip netns list | grep -c m1.example || :").stdout;
+    assert_eq!(left.trim(), "0");
+    let cgroups =
+        Command::new("find").args(["/sys/fs/cgroup", "-maxdepth", "2", "-name", "debrole-*-m1.example.org"]).output();
+    assert_eq!(String::from_utf8_lossy(&cgroups.unwrap().stdout), "");
+}
+
+fn lock_is_free(machine: &Path) -> bool {
+    let lock = std::fs::File::open(machine.join("lock")).unwrap();
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockShared).is_ok()
 }
 
 #[test]

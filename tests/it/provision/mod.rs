@@ -3,6 +3,7 @@
 mod backends;
 mod commands;
 mod probe;
+mod ready;
 mod site;
 
 use crate::machine::Lab;

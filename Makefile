@@ -21,7 +21,8 @@ BUILD_PACKAGES := gcc libc6-dev pkg-config libgpgme-dev libgpg-error-dev gpg gpg
 LINT_PACKAGES  := shellcheck dash
 TEST_PACKAGES  := age mmdebstrap systemd-container iproute2 strace lintian reprepro aptly debmirror python3-debian \
                   dpkg-dev sqv debsums equivs fakeroot curl git xz-utils util-linux procps openssh-client sudo time groff-base \
-                  qemu-system-x86 ovmf libvirt-daemon-system libvirt-clients openssh-server
+                  qemu-system-x86 ovmf libvirt-daemon-system libvirt-clients openssh-server \
+                  fdisk mtools dosfstools e2fsprogs btrfs-progs xfsprogs
 DEB_PACKAGES   := debhelper dpkg-dev lintian
 
 # install-packages,LIST: installs those of LIST that are missing, and says nothing where none is.

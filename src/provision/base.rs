@@ -297,8 +297,9 @@ fn current(apt: &Apt, found: &Found) -> Result<bool, BaseError> {
             .command("apt-get")
             .args(["-qq", "-o", &status, "-o", "Debug::NoLocking=true", "-o", "Dir::Cache::archives=/nonexistent/"])
             .args(["--no-install-recommends", "--print-uris", "dist-upgrade"])
-            .run_ok()?;
-        if !output.stdout_text().trim().is_empty() {
+            .run()?;
+        // What apt can't even reckon with is no base.
+        if !output.success() || !output.stdout_text().trim().is_empty() {
             return Ok(false);
         }
     }
@@ -368,7 +369,8 @@ fn populate(new: &Path, request: &BaseRequest, apt: &Apt) -> Result<(), BaseErro
         .run()?;
     if !output.success() {
         let release = format!("Debian {}", request.release.codename);
-        return Err(BaseError::Mmdebstrap { release, words: last_words(&output.stderr_text()) });
+        let words = last_words(&output.stderr_text()) + &room(new);
+        return Err(BaseError::Mmdebstrap { release, words });
     }
     // Debian's keyring is in the tree; another one goes along.
     let mut keyring = request.keyring.clone();
@@ -457,6 +459,22 @@ fn last_words(stderr: &str) -> String {
         }
     }
     shown.join("\n")
+}
+
+/// What a base tree takes while it is made, in bytes: the tree, its packages, the lists.
+const TAKES: u64 = 1 << 30;
+
+/// A full disk has many voices (apt's, dpkg's, tar's); here it has one.
+fn room(path: &Path) -> String {
+    match rustix::fs::statvfs(path) {
+        Ok(disk) if disk.f_bavail * disk.f_frsize < TAKES => format!(
+            "\nthere are {} MiB of space left in {}, and a base tree needs {}: make room, or name another cache",
+            (disk.f_bavail * disk.f_frsize) >> 20,
+            path.parent().unwrap_or(path).display(),
+            TAKES >> 20,
+        ),
+        _ => String::new(),
+    }
 }
 
 fn ago(age: Duration) -> String {

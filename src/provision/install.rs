@@ -10,6 +10,7 @@ use super::chroot::{self, Mount};
 use super::{Identity, Machine, Phase, Progress, Repository, Source};
 use crate::exec::{Command, ExecError};
 use rustix::fs::FlockOperation;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, symlink};
@@ -207,11 +208,14 @@ fn packages(
     }
     apt.update(&own, "fleet.sources")?;
 
+    let mut wanted = repository.packages.clone();
+    let recommended = recommended(&apt, repository)?;
+    wanted.extend(recommended.iter().cloned());
     let names = repository.packages.join(" ");
     let log = format!("Dir::Log={}", tree.join("var/log/apt").display());
     let states = format!("Dir::State::extended_states={}", tree.join("var/lib/apt/extended_states").display());
-    let options = ["-q=1", "-o", &log, "-o", &states, "install"];
-    let download = apt.command("apt-get").args(options).arg("--download-only").args(&repository.packages);
+    let options = ["-q=1", "-o", &log, "-o", &states, "--no-install-recommends", "install"];
+    let download = apt.command("apt-get").args(options).arg("--download-only").args(&wanted);
     let output = download.limit(INSTALL_LIMIT).run()?;
     if !output.success() {
         let words = complaints(&format!("{}\n{}", output.stdout_text(), output.stderr_text()));
@@ -236,13 +240,51 @@ exec apt-get -o "$root_option" -o "$archives" -o DPkg::Options::=--force-unsafe-
     let mut arguments: Vec<&str> = vec![&configuration, &inside];
     arguments.extend(options);
     arguments.push("--no-download");
-    arguments.extend(repository.packages.iter().map(String::as_str));
+    arguments.extend(wanted.iter().map(String::as_str));
     let output = chroot::beside(tree, mount, script, &arguments).limit(INSTALL_LIMIT).run()?;
     if !output.success() {
         let words = dpkg_words(&format!("{}\n{}", output.stdout_text(), output.stderr_text()));
         return Err(InstallError::Packages { name: machine.name.clone(), packages: names, words });
     }
+    if !recommended.is_empty() {
+        // Nobody asked for them by name: they go with what recommends them.
+        apt.command("apt-mark").args(["-qq", "-o", &states, "auto"]).args(&recommended).run_ok()?;
+    }
     keep(&archives, &base.debs, prefix)
+}
+
+/// What the fleet's own packages recommend of what can be had, the first of alternatives. A tree names what its machines
+/// are to have; what packages of Debian recommend beyond that (half as many again, fonts and compilers among them) is
+/// for whoever installs one by hand.
+fn recommended(apt: &Apt, repository: &Repository) -> Result<Vec<String>, InstallError> {
+    let simulated = apt
+        .command("apt-get")
+        .args(["-qq", "--no-install-recommends", "-s", "install"])
+        .args(&repository.packages)
+        .run()?;
+    let own = format!("{}-", repository.prefix);
+    let text = simulated.stdout_text();
+    let installed = text.lines().filter_map(|line| line.strip_prefix("Inst ")?.split(' ').next());
+    let ours: Vec<&str> = installed.filter(|name| name.starts_with(&own)).collect();
+    // What can't be installed is told when it is tried.
+    if !simulated.success() || ours.is_empty() {
+        return Ok(Vec::new());
+    }
+    let show = |names: &[&str]| apt.command("apt-cache").args(["--no-all-versions", "show"]).args(names).run();
+    let shown = show(&ours)?.stdout_text();
+    let groups: Vec<Vec<&str>> = shown
+        .lines()
+        .filter_map(|line| line.strip_prefix("Recommends: "))
+        .flat_map(|relations| relations.split(", "))
+        .map(|group| group.split(" | ").filter_map(|name| name.split([' ', ':']).next()).collect())
+        .collect();
+    if groups.is_empty() {
+        return Ok(Vec::new());
+    }
+    let known = show(&groups.concat())?.stdout_text();
+    let known: BTreeSet<&str> = known.lines().filter_map(|line| line.strip_prefix("Package: ")).collect();
+    let chosen = groups.iter().filter_map(|group| group.iter().find(|name| known.contains(**name)));
+    Ok(chosen.map(|&name| name.to_owned()).collect::<BTreeSet<_>>().into_iter().collect())
 }
 
 /// The package lists of the base's sources: links, because they are never written to (apt renames).

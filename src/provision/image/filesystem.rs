@@ -6,7 +6,7 @@ use crate::provision::apt::INSTALL_LIMIT;
 use crate::provision::base::remove;
 use crate::provision::{FileSystem, Machine};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The least that a file system can be, in bytes.
 pub fn least(file_system: FileSystem) -> u64 {
@@ -89,7 +89,7 @@ fn separately(
     machine: &Machine,
     volume: &Volume<'_>,
     volumes: &[Volume<'_>],
-    at: &PathBuf,
+    at: &Path,
     scratch: &Path,
 ) -> Result<(), ImageError> {
     match volume.disk.file_system {

@@ -214,6 +214,17 @@ fn debian_sources(release: Release) -> Vec<String> {
     sources
 }
 
+/// The same as (URI, suite).
+pub fn sources(release: Release) -> Vec<(String, String)> {
+    debian_sources(release)
+        .iter()
+        .filter_map(|line| match line.split(' ').collect::<Vec<_>>()[..] {
+            [_, _, uri, suite, _] => Some((uri.to_owned(), suite.to_owned())),
+            _ => None,
+        })
+        .collect()
+}
+
 /// (URI, what follows the codename in the suite) of each source of this machine's release.
 fn own_sources() -> Vec<(String, String)> {
     let os = std::fs::read_to_string("/etc/os-release").unwrap_or_default();

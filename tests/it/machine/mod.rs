@@ -24,7 +24,7 @@ mod tree;
 pub use self::{
     absent::{Need, skip},
     boot::Machine,
-    cache::{Release, cache_directory},
+    cache::{Release, cache_directory, sources as debian_sources},
     command::Outcome,
     lab::Lab,
     tree::{Services, Tree},

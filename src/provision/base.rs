@@ -163,7 +163,6 @@ pub struct Base {
     /// Its root directory. Never to be written to.
     pub tree: PathBuf,
     pub kind: Kind,
-    pub(super) cache: PathBuf,
     /// Where packages that machines are given are kept for the next one.
     pub(super) debs: PathBuf,
     /// The package lists of its sources.
@@ -230,7 +229,12 @@ pub fn base(cache: &Path, request: &BaseRequest, progress: &dyn Progress) -> Res
         "etc/sources.list.d/debian.sources",
         &sources_text(&sources, Some(&request.architecture), &request.keyring),
     )?;
-    let tree = match (apt.update(&sources, "debian.sources"), newest) {
+    let updated = {
+        // Machines' trees are made with these lists, meanwhile.
+        let _changing = lock(&lists.join("changing"), FlockOperation::LockExclusive)?;
+        apt.update(&sources, "debian.sources")
+    };
+    let tree = match (updated, newest) {
         (Ok(()), Some(found)) if current(&apt, &found)? => found,
         (Ok(()), found) => {
             let number = found.map_or(0, |found| found.number) + 1;
@@ -251,7 +255,6 @@ pub fn base(cache: &Path, request: &BaseRequest, progress: &dyn Progress) -> Res
     Ok(Base {
         tree: tree.directory.join("root"),
         kind: request.kind.clone(),
-        cache: cache.to_owned(),
         debs,
         lists,
         keyring: request.keyring.clone(),

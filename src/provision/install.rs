@@ -203,7 +203,7 @@ fn packages(
     apt.write("etc/sources.list.d/fleet.sources", &sources_text(&own, architecture, &key))?;
     {
         // Not while another run of ours fetches new ones.
-        let _whole = lock(&base.cache.join("lock"), FlockOperation::LockShared)?;
+        let _whole = lock(&base.lists.join("changing"), FlockOperation::LockShared)?;
         lists(&base.lists, &apt.path("lists"))?;
     }
     apt.update(&own, "fleet.sources")?;

@@ -1,13 +1,10 @@
 //! From disks to running machines: real QEMUs, a real libvirt, real containers.
 
 mod backends;
-<<<<<<< HEAD
-mod commands;
-=======
 mod base;
+mod commands;
 mod fleet;
 mod install;
->>>>>>> e72fd6f (Base trees that apt can't reckon with are made again; a machine gets what the fleet recommends and not what Debian's packages do; tests of bases and trees)
 mod probe;
 mod ready;
 mod site;

@@ -125,7 +125,7 @@ packages=$(wc -l <list)
 install -d -m 700 gnupg
 export GNUPGHOME=$work/gnupg
 gpg --batch --quiet --passphrase '' --quick-gen-key 'Bench <bench@example.org>' ed25519 sign never 2>/dev/null
-key=$(gpg --list-keys --with-colons | awk -F: '/^fpr/ { print $10; exit }')
+key=$(gpg --batch --quiet --list-keys --with-colons 2>/dev/null | awk -F: '/^fpr/ { print $10; exit }')
 
 cat >lean.sh <<'SH'
 # dpkg-deb on two processes + apt-ftparchive + gpg; two suites, as all of them publish
@@ -256,7 +256,7 @@ row() { printf '| %s | %s | %s | %s | %s | %s | %s |\n' "$@"; }
 
 if [ "$readme" = --readme ]; then
   awk -v table="$work/table.md" '
-    /<!-- bench -->/ { print; print ""; while ((getline line < table) > 0) print line; print ""; skip = 1; next }
+    /<!-- bench -->/ { print; print ""; while ((getline line < table) > 0) if (line !~ /^gpg: /) print line; print ""; skip = 1; next }
     /<!-- \/bench -->/ { skip = 0 }
     !skip { print }' "$top/README.md" >"$work/README.md"
   cat "$work/README.md" >"$top/README.md"

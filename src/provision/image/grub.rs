@@ -73,7 +73,7 @@ exec chroot "$root" update-grub
 }
 
 /// Answers grub-probe(8)'s questions about `/` and what is below it, all on one partition. An empty answer is one: no
-/// RAID, no LVM, no encryption below it.
+/// RAID, no LVM, no encryption below it. For hints it fails, as it does for a virtio disk.
 const PROBE: &str = r#"#!/bin/sh
 for argument; do
     case $argument in
@@ -88,10 +88,6 @@ fs) echo @FS@ ;;
 fs_uuid) echo @UUID@ ;;
 partmap) echo @TABLE@ ;;
 drive) echo '(hd0,@PARTITION@)' ;;
-compatibility_hint) echo hd0,@PARTITION@ ;;
-hints_string) echo '--hint-bios=hd0,@PARTITION@ --hint-efi=hd0,@PARTITION@ --hint-baremetal=ahci0,@PARTITION@' ;;
-bios_hints | efi_hints) echo hd0,@PARTITION@ ;;
-baremetal_hints) echo ahci0,@PARTITION@ ;;
 abstraction | cryptodisk_uuid | fs_label | partuuid) ;;
 *) exit 1 ;;
 esac

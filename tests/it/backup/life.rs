@@ -139,14 +139,9 @@ fn by_people(site: &Site, server: &Machine) {
     server.tree().write("/root/.ssh/authorized_keys", public);
     server.ok("chown -R root: /root/.ssh; chmod -R go= /root/.ssh");
     let to = site.keys.path().join("restored");
-    // ssh(1) goes by the home directory in passwd.
     let debrole = |arguments: &str| {
-        let home = site.keys.path().join("home").display().to_string();
-        let tree = site.fleet.tree().display().to_string();
-        let program = env!("CARGO_BIN_EXE_debrole");
-        site.fleet.lab.run(&format!(
-            "unshare -m --propagation private sh -c \"mount --bind {home} /root && exec {program} -C {tree} backup {arguments}\""
-        ))
+        let (program, tree) = (env!("CARGO_BIN_EXE_debrole"), site.fleet.tree().display());
+        site.fleet.lab.run_at_home(&site.keys.path().join("home"), &format!("{program} -C {tree} backup {arguments}"))
     };
     let reached = "--server backup1.example.org --ssh root@192.0.2.60";
     let listed = debrole(&format!("list {reached}")).ok("backup list");

@@ -5,7 +5,6 @@ use super::fleet::{Fleet, Runs};
 use crate::machine::{Need, Outcome, Release, Services, skip};
 use debrole::adopt::{Facts, Found};
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 const JOBS: &str = r#"
@@ -35,12 +34,9 @@ unit = "cron.service"
 enable = false
 "#;
 
-fn adopt(fleet: &Fleet, arguments: &[&str], path: Option<&str>, input: &str) -> Outcome {
+fn adopt(fleet: &Fleet, arguments: &[&str], input: &str) -> Outcome {
     let mut command = Command::new(env!("CARGO_BIN_EXE_debrole"));
     command.arg("-C").arg(fleet.tree()).args(["host", "adopt"]).args(arguments);
-    if let Some(path) = path {
-        command.env("PATH", path);
-    }
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let started = std::time::Instant::now();
     let mut child = command.spawn().expect("it starts");
@@ -57,7 +53,7 @@ fn adopt(fleet: &Fleet, arguments: &[&str], path: Option<&str>, input: &str) -> 
 
 #[test]
 fn a_machine_is_adopted_and_becomes_what_was_shown() {
-    if skip("adopting a machine", &[Need::Trees]) {
+    if skip("adopting a machine", &[Need::Trees, Need::Program("ssh"), Need::Program("ssh-keygen")]) {
         return;
     }
     for release in Release::ALL {
@@ -78,7 +74,7 @@ fn a_machine_is_adopted_and_becomes_what_was_shown() {
         let root = machine.path("/").to_str().expect("a plain path").to_owned();
 
         // From a mounted tree.
-        let shown = adopt(&fleet, &["old.example.org", "--root", &root, "--dry-run"], None, "").ok("adopt");
+        let shown = adopt(&fleet, &["old.example.org", "--root", &root, "--dry-run"], "").ok("adopt");
         for part in [
             format!("old.example.org: Debian {}, no address known", release.codename()),
             "roles: jobs, by the software that is there".into(),
@@ -114,31 +110,45 @@ fn a_machine_is_adopted_and_becomes_what_was_shown() {
             (told.replace("\nname ", "\nnonsense "), "is no fact"),
             (told.replace(&format!("release {}", release.codename()), "release sid"), "the machine runs sid"),
         ] {
-            let refused = adopt(&fleet, &["old.example.org", "--stdin"], None, &cut);
+            let refused = adopt(&fleet, &["old.example.org", "--stdin"], &cut);
             assert!(refused.status == 1 && refused.stderr.contains(why), "{why}: {}", refused.all());
         }
-        let elsewhere = adopt(&fleet, &["other.example.org", "--stdin", "-n"], None, &told);
+        let elsewhere = adopt(&fleet, &["other.example.org", "--stdin", "-n"], &told);
         assert!(elsewhere.stderr.contains("the machine calls itself old.example.org"), "{}", elsewhere.all());
-        let unknown = adopt(&fleet, &["old.example.org", "--stdin", "--role", "job"], None, &told);
+        let unknown = adopt(&fleet, &["old.example.org", "--stdin", "--role", "job"], &told);
         assert!(unknown.stderr.contains("did you mean \"jobs\"?"), "{}", unknown.all());
 
-        // By SSH: what stands in for it gets the destination and a command, and runs that on the machine.
-        let bin = tempfile::tempdir().expect("a temporary directory");
-        let ssh = bin.path().join("ssh");
-        let stand_in = format!(
-            "#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift; done\n[ \"$2\" = root@192.0.2.70 ] || exit 255\nexec chroot '{root}' sh -c \"$3\"\n"
-        );
-        std::fs::write(&ssh, stand_in).expect("writable");
-        std::fs::set_permissions(&ssh, std::fs::Permissions::from_mode(0o755)).expect("writable");
-        let path = format!("{}:{}", bin.path().display(), std::env::var("PATH").unwrap_or_default());
-        let gone = adopt(&fleet, &["old.example.org", "--ssh", "root@192.0.2.71"], Some(&path), "");
+        // By SSH, from a person's machine to its sshd: not before it is known by its host key.
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let key = home.path().join(".ssh/id_ed25519");
+        std::fs::create_dir(home.path().join(".ssh")).expect("writable");
+        let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).status();
+        assert!(made.is_ok_and(|status| status.success()), "ssh-keygen");
+        machine.copy_in(key.with_extension("pub"), "/root/.ssh/authorized_keys");
+        machine.ok("chmod 0700 /root/.ssh; chmod 0600 /root/.ssh/authorized_keys; mkdir -p /run/sshd");
+        fleet.lab.start(Command::new("chroot").arg(&root).args(["/usr/sbin/sshd", "-D", "-o", "PidFile=none"]));
+        let by_ssh = |to: &str| {
+            let (program, tree) = (env!("CARGO_BIN_EXE_debrole"), fleet.tree().display());
+            fleet.lab.run_at_home(home.path(), &format!("{program} -C {tree} host adopt old.example.org --ssh {to}"))
+        };
+        let started = std::time::Instant::now();
+        while !fleet.lab.run("ssh-keyscan -t ed25519 192.0.2.1 | grep -q ssh-ed25519").succeeded() {
+            assert!(started.elapsed() < std::time::Duration::from_secs(60), "sshd does not answer");
+            std::thread::sleep(std::time::Duration::from_millis(200));
+        }
+        let unknown = by_ssh("root@192.0.2.1");
+        assert!(unknown.status == 2 && unknown.stderr.contains("root@192.0.2.1 did not tell"), "{}", unknown.all());
+        assert!(unknown.stderr.contains("Host key verification failed"), "{}", unknown.all());
+        let gone = by_ssh("root@192.0.2.71");
         assert!(gone.status == 2 && gone.stderr.contains("root@192.0.2.71 did not tell"), "{}", gone.all());
-        let adopted = adopt(&fleet, &["old.example.org", "--ssh", "root@192.0.2.70"], Some(&path), "").ok("adopt");
+        let public = machine.read("/etc/ssh/ssh_host_ed25519_key.pub");
+        std::fs::write(home.path().join(".ssh/known_hosts"), format!("192.0.2.1 {public}")).expect("writable");
+        let adopted = by_ssh("root@192.0.2.1").ok("adopt");
         assert!(adopted.contains("hosts/old.example.org.toml is written"), "{adopted}");
         let text = std::fs::read_to_string(fleet.tree().join("hosts/old.example.org.toml")).expect("it is written");
         assert!(text.starts_with(&format!("roles = [\"jobs\"]\nrelease = \"{}\"\n", release.codename())), "{text}");
         assert!(text.contains("ssh_host_key = [\"ssh-") || text.contains("ssh_host_key = [\"ecdsa-"), "{text}");
-        let again = adopt(&fleet, &["old.example.org", "--stdin"], None, &told);
+        let again = adopt(&fleet, &["old.example.org", "--stdin"], &told);
         assert!(again.status == 1 && again.stderr.contains("never overwritten"), "{}", again.all());
         assert_eq!(std::fs::read_to_string(fleet.tree().join("hosts/old.example.org.toml")).expect("there"), text);
         fleet.debrole(&["check"]);
@@ -151,7 +161,7 @@ fn a_machine_is_adopted_and_becomes_what_was_shown() {
         assert_eq!(machine.ok("cat /etc/jobs.conf /etc/jobs.new; stat -c %a /etc/jobs.key; readlink /etc/jobs.link; ls /etc/jobs.old 2>/dev/null || true"), "level = 2\nname = old.example.org\nnew\n600\njobs.conf\n");
         assert_eq!(machine.run("systemctl is-enabled cron.service").stdout, "disabled\n");
         fleet.remove("hosts/old.example.org.toml");
-        let nothing = adopt(&fleet, &["old.example.org", "--root", &root, "-n"], None, "");
+        let nothing = adopt(&fleet, &["old.example.org", "--root", &root, "-n"], "");
         assert!(
             nothing.stdout.contains("would change nothing; 6 paths are as the roles have them"),
             "{}",

@@ -2,6 +2,7 @@
 
 use super::command::{Outcome, run, sh};
 use super::mounts::unique;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -69,6 +70,20 @@ impl Lab {
     /// `sh -c TEXT` by this machine's programs, inside the network.
     pub fn run(&self, text: &str) -> Outcome {
         run(Command::new("ip").args(["netns", "exec", &self.name, "sh", "-c", text]), None, Duration::from_secs(120))
+    }
+
+    /// [`Lab::run`] by somebody whose home directory this is: ssh(1) goes by what passwd says, whatever HOME is.
+    pub fn run_at_home(&self, home: &Path, text: &str) -> Outcome {
+        let passwd = home.join("passwd");
+        let root = format!("root:x:0:0:root:{}:/bin/sh\n", home.display());
+        let others = std::fs::read_to_string("/etc/passwd").expect("readable");
+        let others = others.lines().filter(|line| !line.starts_with("root:")).map(|line| format!("{line}\n"));
+        std::fs::write(&passwd, root + &others.collect::<String>()).expect("writable");
+        let inside = ["ip", "netns", "exec", &self.name, "unshare", "-m", "--propagation", "private", "sh", "-c"];
+        let text = format!("mount --bind {} /etc/passwd && {text}", passwd.display());
+        let mut command = Command::new(inside[0]);
+        command.args(&inside[1..]).arg(text).env("HOME", home);
+        run(&mut command, None, Duration::from_secs(120))
     }
 
     /// A namespace for one machine, plugged into the bridge by an interface `host0` with this address.

@@ -3,6 +3,7 @@
 mod backends;
 mod base;
 mod commands;
+mod faults;
 mod fleet;
 mod install;
 mod probe;

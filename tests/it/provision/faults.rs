@@ -1,0 +1,117 @@
+//! What stands in the way, and who is ended before the end: the cause and the remedy are told, and nothing is left.
+
+use super::site::{Site, Traces, WEB};
+use crate::machine::{Need, skip};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+
+const NEEDS: &[Need] = &[Need::Boot, Need::Program("socat"), Need::Program("ssh-keygen")];
+
+/// It fails with these words, and all is as it was.
+#[track_caller]
+fn refused(site: &Site, arguments: &[&str], words: &[&str], before: &Traces) {
+    let outcome = site.run(arguments);
+    let all = outcome.all();
+    assert!(!outcome.succeeded(), "{arguments:?} succeeded\n{all}");
+    for word in words {
+        assert!(all.contains(word), "{word:?} is not told\n{all}");
+    }
+    assert_eq!(&site.traces(), before, "{all}");
+}
+
+#[test]
+fn what_stands_in_the_way_is_told_before_anything_is_made() {
+    if skip("what stands in the way of a machine", NEEDS) {
+        return;
+    }
+    let site = Site::new("accel = [\"nspawn\"]").serve();
+    let provision = site.provision();
+    let before = site.traces();
+    refused(
+        &site,
+        &["provision", "web9.example.org"],
+        &["there is no machine web9.example.org", "web1.example.org?"],
+        &before,
+    );
+
+    site.fleet.lab.run("ip address add 192.0.2.10/32 dev br0").ok("ip");
+    refused(&site, &provision, &["something answers at 192.0.2.10", "give the host another address"], &before);
+    site.fleet.lab.run("ip address delete 192.0.2.10/32 dev br0").ok("ip");
+
+    site.fleet.edit("debrole.toml", "bridge = \"br0\"", "bridge = \"br7\"");
+    let other = site.traces();
+    refused(&site, &provision, &["no bridge \"br7\"", "there are: br0"], &other);
+    site.fleet.edit("debrole.toml", "bridge = \"br7\"", "bridge = \"br0\"");
+    assert_eq!(site.traces(), before);
+
+    // Whoever is at the machine has it alone.
+    let lock = debrole::provision::record::State::new(site.state()).lock(WEB, "a test").expect("nobody has it");
+    let busy = site.run(&provision).all();
+    assert!(busy.contains(&format!("{WEB} is in use: a test (process {})", std::process::id())), "{busy}");
+    drop(lock);
+    assert_eq!(site.traces(), before);
+}
+
+/// A run in the background, up to the line of its progress that tells that this step has ended.
+fn until(site: &Site, step: &str) -> (Child, BufReader<std::process::ChildStderr>) {
+    let mut command = site.command(&site.provision());
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut said = BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut all = String::new();
+    loop {
+        let mut line = String::new();
+        let read = said.read_line(&mut line).expect("text");
+        assert!(read > 0, "it ended before {step}:\n{all}");
+        all += &line;
+        if line.starts_with(&format!("  {step} ")) {
+            return (child, said);
+        }
+    }
+}
+
+fn kill(pid: u32, signal: &str) {
+    let killed = Command::new("kill").args([signal, &pid.to_string()]).status();
+    assert!(killed.is_ok_and(|status| status.success()), "kill {signal} {pid}");
+}
+
+/// The process that takes back, of a run.
+fn guard(site: &Site) -> u32 {
+    let state = site.state().to_string_lossy().into_owned();
+    let entries = std::fs::read_dir("/proc").expect("/proc").flatten();
+    let found = entries.filter_map(|entry| {
+        let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+        let line = String::from_utf8_lossy(&std::fs::read(entry.path().join("cmdline")).ok()?).replace('\0', " ");
+        (line.contains(" guard ") && line.contains(&state)).then_some(pid)
+    });
+    found.last().expect("a second process")
+}
+
+#[test]
+fn whoever_is_killed_nothing_is_left() {
+    if skip("killed while a machine is made", NEEDS) {
+        return;
+    }
+    let site = Site::new("accel = [\"nspawn\"]").serve();
+    let before = site.traces();
+    // The packages are being installed by then, or the base tree is being made.
+    for (step, signal, status) in [("publish", "-KILL", None), ("base", "-KILL", None), ("base", "-TERM", Some(143))] {
+        let (mut child, mut said) = until(&site, step);
+        kill(child.id(), signal);
+        let mut rest = String::new();
+        // To the end of all that writes there: the second process is done by then.
+        said.read_to_string(&mut rest).expect("text");
+        assert_eq!(child.wait().expect("our child").code(), status, "{rest}");
+        assert!(rest.contains("taken back"), "{rest}");
+        assert_eq!(site.traces(), before, "{step} {signal}\n{rest}");
+    }
+    // Both are killed: the next command finds what they left.
+    let (mut child, mut said) = until(&site, "base");
+    kill(guard(&site), "-KILL");
+    kill(child.id(), "-KILL");
+    drop(child.wait());
+    assert_ne!(site.traces().tree, before.tree);
+    let taken = site.ok(&["deprovision", WEB, "--yes", "--no-gate"]);
+    assert!(taken.contains("did not come to its end; first that is taken back"), "{taken}");
+    drop(said.read_to_string(&mut String::new()));
+    assert_eq!(site.traces(), before, "{taken}");
+}

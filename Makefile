@@ -19,7 +19,7 @@ TARGET  := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 BUILD_PACKAGES := gcc libc6-dev pkg-config libgpgme-dev libgpg-error-dev gpg gpg-agent gpgv apt-utils \
                   ca-certificates debian-archive-keyring
 LINT_PACKAGES  := shellcheck dash
-TEST_PACKAGES  := age mmdebstrap systemd-container iproute2 strace lintian reprepro aptly debmirror python3-debian \
+TEST_PACKAGES  := age mmdebstrap systemd-container iproute2 socat strace lintian reprepro aptly debmirror python3-debian \
                   dpkg-dev sqv debsums equivs fakeroot curl git xz-utils util-linux procps openssh-client sudo time groff-base \
                   qemu-system-x86 ovmf libvirt-daemon-system libvirt-clients openssh-server \
                   fdisk mtools dosfstools e2fsprogs btrfs-progs xfsprogs

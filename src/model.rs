@@ -188,6 +188,14 @@ pub struct Host {
     pub content: Content,
 }
 
+impl Host {
+    /// Whether it is a virtual machine that was never made: it has no host key yet. Nobody misses it: it is not monitored,
+    /// no backups of it are expected, and secrets are encrypted to it when it has one.
+    pub fn is_to_come(&self) -> bool {
+        self.vm.is_some() && self.host_keys.is_empty()
+    }
+}
+
 impl Model {
     /// All roles that a machine with these roles has: them and what they include, each once, sorted.
     pub fn closure<'a>(&'a self, roles: impl IntoIterator<Item = &'a RoleName>) -> BTreeSet<&'a RoleName> {

@@ -108,10 +108,10 @@ pub struct Job<'m> {
     pub backup: &'m Backup,
 }
 
-/// All jobs of all machines, sorted by machine and name.
+/// All jobs of all machines that there are, sorted by machine and name.
 pub fn jobs(model: &Model) -> Vec<Job<'_>> {
     let mut jobs = Vec::new();
-    for host in model.hosts.values() {
+    for host in model.hosts.values().filter(|host| !host.is_to_come()) {
         let mut own: BTreeMap<String, &Backup> = BTreeMap::new();
         for (role, content) in contents(model, host) {
             own.extend(content.backups.iter().map(|backup| (job_name(role, backup), backup)));

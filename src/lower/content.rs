@@ -612,6 +612,23 @@ impl<'o> Assembly<'o> {
         self.claim(&Spanned::new(path.clone(), span), ClaimKind::Rendering);
         let ownership = Ownership { mode: 0o644, owner: root(), group: root() };
         self.payload(path, &text.as_bytes().into(), ownership, FileKind::Managed);
+        self.effect(path, effect);
+    }
+
+    /// A managed file of debrole's own making, and what follows from a change of it.
+    pub fn own_file(&mut self, path: &MachinePath, text: &str, effect: Option<Effect>, span: Span) {
+        self.generated_file(path, text, 0o644, span);
+        if let Some(effect) = effect {
+            self.effect(path, effect);
+        }
+    }
+
+    /// A unit that is enabled and started, unless something else is said of it.
+    pub fn enabled(&mut self, unit: &UnitName) {
+        self.manifest.units.entry(unit.clone()).or_insert(UnitState::Enabled);
+    }
+
+    fn effect(&mut self, path: &MachinePath, effect: Effect) {
         let unit = |name: &str| UnitName::parse(name).expect("a unit's name");
         match effect {
             Effect::Reload(name) => self.manifest.reload.insert((path.clone(), unit(name))),

@@ -5,7 +5,8 @@ use super::description;
 use super::monitoring::{agent, nagios, role as monitoring};
 use super::role::{self, LoweredRole, Part, Variants};
 use super::template::{Engine, HostScope, Rendered};
-use crate::diagnostics::Diagnostic;
+use super::vm;
+use crate::diagnostics::{Diagnostic, rules};
 use crate::model::monitoring::Place;
 use crate::model::{Host, Model};
 use crate::names::{MachinePath, RoleName};
@@ -94,6 +95,11 @@ pub fn lower<'m>(
         }
     }
     diagnostics.extend(own_content(engine, host, &scope, release, &mut assembly));
+    vm::add(model, host, &mut assembly);
+    if host.is_to_come() && is_without_address(model, host) {
+        // What follows from an address that is not chosen yet is told when it is.
+        diagnostics.retain(|diagnostic| diagnostic.rule.code != rules::host_value_missing::RULE.code);
+    }
     let opening = opening(model, host);
     let description = description::of("", opening, &host.content, &assembly.manifest);
     let summary = match &host.summary {
@@ -134,6 +140,14 @@ fn own_content<'m>(
     });
     assembly.add(&host.content, &texts);
     diagnostics
+}
+
+/// Whether an address of a virtual machine is still to be chosen.
+fn is_without_address(model: &Model, host: &Host) -> bool {
+    let interfaces = host.vm.iter().flat_map(|vm| &vm.interfaces);
+    let mut networks =
+        interfaces.filter_map(|interface| Some((interface, model.fleet.networks.get(&interface.network.value)?)));
+    networks.any(|(interface, network)| [true, false].iter().any(|v4| interface.is_open(network, *v4)))
 }
 
 fn opening(model: &Model, host: &Host) -> String {

@@ -19,6 +19,7 @@ pub mod secret;
 mod settings;
 mod template;
 mod tombstone;
+mod vm;
 
 pub use echo::lower_in_part;
 pub use tombstone::tombstone;

@@ -207,7 +207,7 @@ pub fn check(model: &Model, plans: &[PackagePlan]) -> Vec<Diagnostic> {
     for (name, need) in &needs {
         let Some(span) = need.span else { continue };
         for (fqdn, host) in &need.machines {
-            if machine_key(host).is_none() {
+            if machine_key(host).is_none() && !host.is_to_come() {
                 out.push(
                     Diagnostic::new(
                         &rules::secret_without_host_key::RULE,

@@ -372,7 +372,7 @@ fn dpkg_words(all: &str) -> String {
 /// What was there for making it only, and what no two machines may share.
 fn finish(tree: &Path) -> Result<(), InstallError> {
     let script = r#"set -e
-rm -f usr/sbin/policy-rc.d etc/resolv.conf
+rm -f usr/sbin/policy-rc.d
 find etc/ssh -name 'ssh_host_*' ! -name ssh_host_ed25519_key ! -name ssh_host_ed25519_key.pub -delete
 rm -f var/lib/dbus/machine-id var/lib/systemd/random-seed var/cache/apt/*.bin
 rm -f var/cache/debconf/*-old var/lib/dpkg/*-old

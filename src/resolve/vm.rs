@@ -564,6 +564,9 @@ fn interface(
     }
     let network = facts.networks.get(&name.value)?;
     let own = table.addresses.as_ref().map(|list| super::host::parse_addresses(list, out));
+    if own.iter().zip(&table.addresses).any(|(sound, list)| sound.len() < list.value.len()) {
+        return None;
+    }
     for address in own.iter().flatten().filter(|address| network.prefix(&address.value).is_none()) {
         out.push(
             Diagnostic::new(

@@ -324,3 +324,124 @@ fn a_chain_of_hypervisors_is_no_circle_and_a_long_circle_is_told_once() {
         assert_eq!(codes(&diagnostics), wanted, "{diagnostics:#?}");
     }
 }
+
+/// The text of a file of a host's package, and the package's relations and manifest.
+fn package(model: &Model, name: &str) -> (Vec<String>, String, Vec<(String, String)>) {
+    let keyring = debrole::lower::Keyring { binary: b"key".to_vec(), armored: b"key".to_vec() };
+    let (plans, diagnostics) = debrole::lower::lower(model, &keyring);
+    assert!(diagnostics.is_empty(), "{diagnostics:#?}");
+    let wanted = format!("pg-host-{name}.example.org");
+    let plan = plans.into_iter().find(|plan| plan.name.as_str() == wanted).unwrap();
+    let deb = &plan.variants[0].deb;
+    let depends = deb.relations.iter().filter(|(field, _)| field.control_name() == "Depends");
+    let depends = depends.flat_map(|(_, list)| list.iter().map(ToString::to_string)).collect();
+    let root = format!("/usr/share/pg/hosts/{name}.example.org");
+    let mut manifest = String::new();
+    let mut files = Vec::new();
+    for (path, entry) in &deb.entries {
+        let debrole::plan::Entry::File { bytes, .. } = entry else { continue };
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        if path.as_str() == format!("{root}/manifest") {
+            manifest = text;
+        } else if let Some(path) = path.as_str().strip_prefix(&format!("{root}/files")) {
+            files.push((path.to_owned(), text));
+        }
+    }
+    (depends, manifest, files)
+}
+
+#[test]
+fn a_virtual_machines_package_sets_up_its_interfaces_by_their_mac_addresses() {
+    let networks = format!(
+        "{LAN}[network.store]\nbridge = \"br1\"\nprefixes = [\"198.51.100.0/25\"]\ndns = [\"192.0.2.53\", \"198.51.100.1\"]\n[network.tap]\nbridge = \"br2\"\nprefixes = [\"203.0.113.0/24\"]\n"
+    );
+    let key = "ssh_host_key = \"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPUzq3WuJtLpo5rRa28VbMFSI3fhiXMT8vKQSa7knPRP\"\n";
+    let web1 = format!(
+        "{key}addresses = [\"192.0.2.10\", \"2001:db8::10\"]\n[[vm.network]]\nname = \"lan\"\nmac = \"52:54:00:AB:00:01\"\n[[vm.network]]\nname = \"store\"\nmac = \"52:54:00:ab:00:02\"\naddresses = [\"198.51.100.7\"]\n[[vm.network]]\nname = \"tap\"\nmac = \"52:54:00:ab:00:03\"\naddresses = []\n"
+    );
+    let own = format!("{web1}[[service]]\nunit = \"systemd-networkd.service\"\nenable = false\n");
+    for (text, enabled) in [(&web1, true), (&own, false)] {
+        let dir = tree(&networks, &[("web1", text), ("plain", "addresses = [\"192.0.2.12\"]\n")]);
+        let model = model(dir.path());
+        let (depends, manifest, files) = package(&model, "web1");
+        for package in ["openssh-server", "systemd"] {
+            assert!(depends.iter().any(|one| one == package), "{depends:?}");
+        }
+        let head = "# Managed by pg-host-web1.example.org";
+        let file = |path: &str| {
+            let (_, text) =
+                files.iter().find(|(known, _)| known == path).unwrap_or_else(|| panic!("{path}: {files:?}"));
+            assert!(text.starts_with(head), "{text}");
+            text.split_once("\n").unwrap().1.to_owned()
+        };
+        assert_eq!(
+            file("/etc/systemd/network/10-pg-lan.network").trim_start_matches(|c| c != '['),
+            "[Match]\nMACAddress=52:54:00:ab:00:01\n\n[Link]\nRequiredForOnline=yes\n\n[Network]\nLinkLocalAddressing=ipv6\nIPv6AcceptRA=no\nIPv6DuplicateAddressDetection=0\nGateway=192.0.2.1\nGateway=2001:db8::1\n\n[Address]\nAddress=192.0.2.10/24\nDuplicateAddressDetection=none\n\n[Address]\nAddress=2001:db8::10/64\nDuplicateAddressDetection=none\n"
+        );
+        let store = file("/etc/systemd/network/10-pg-store.network");
+        assert!(store.contains("LinkLocalAddressing=no\n") && store.contains("Address=198.51.100.7/25\n"), "{store}");
+        assert!(!store.contains("Gateway"), "{store}");
+        let tap = file("/etc/systemd/network/10-pg-tap.network");
+        assert!(tap.contains("RequiredForOnline=no\n") && !tap.contains("[Address]"), "{tap}");
+        let servers = file("/etc/resolv.conf");
+        assert!(servers.ends_with("nameserver 192.0.2.53\nnameserver 198.51.100.1\n"), "{servers}");
+        let state = format!("unit systemd-networkd.service {}", if enabled { "enabled" } else { "disabled" });
+        assert!(manifest.contains(&state), "{state}\n{manifest}");
+        // A machine of its own is left alone.
+        let (depends, manifest, files) = package(&model, "plain");
+        assert!(files.is_empty() && !manifest.contains("networkd"), "{manifest}");
+        assert!(!depends.iter().any(|one| one == "openssh-server"), "{depends:?}");
+    }
+}
+
+#[test]
+fn a_machine_that_is_to_come_is_no_mistake_and_nobody_misses_it() {
+    let key = |n: u8| format!("ssh_host_key = \"{}\"\n", crate::access::key(n));
+    let role = "summary = \"Server\"\n[nagios_server]\n[backup_server]\n[monitoring]\n";
+    let web = "summary = \"Web\"\n[[file]]\npath = \"/etc/listen\"\ncontent = \"{{ host.ipv4 }}\\n\"\ntemplate = true\n[[backup]]\nname = \"www\"\npaths = [\"/srv/www\"]\n";
+    let group = "[secrets]\nrecipients = [\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPUzq3WuJtLpo5rRa28VbMFSI3fhiXMT8vKQSa7knPRP\"]\n";
+    let contacts = "[monitoring]\ncontacts = [\"admins\"]\n";
+    let dir = tree(&format!("{LAN}{group}{contacts}"), &[]);
+    fs::write(dir.path().join("roles/server.toml"), role).unwrap();
+    fs::write(dir.path().join("roles/web.toml"), web).unwrap();
+    fs::create_dir_all(dir.path().join("groups")).unwrap();
+    fs::create_dir_all(dir.path().join("users")).unwrap();
+    fs::write(dir.path().join("groups/admins.toml"), "gid = 2000\ndescription = \"Admins\"\nmembers = [\"alma\"]\n")
+        .unwrap();
+    let user = format!(
+        "uid = 2001\nname = \"Alma\"\nemail = \"alma@example.org\"\n[[key]]\nkey = \"{}\"\n",
+        crate::access::key(9)
+    );
+    fs::write(dir.path().join("users/alma.toml"), user).unwrap();
+    fs::write(dir.path().join("ledger.toml"), "[users]\n2001 = \"alma\"\n[groups]\n2000 = \"admins\"\n").unwrap();
+    let host = |name: &str, roles: &str, text: &str| {
+        let text = format!("roles = [{roles}]\nrelease = \"bookworm\"\n{text}");
+        fs::write(dir.path().join(format!("hosts/{name}.example.org.toml")), text).unwrap();
+    };
+    host("mon1", "\"server\"", &format!("addresses = [\"192.0.2.50\"]\n{}", key(1)));
+    let web1 = |more: &str| host("web1", "\"web\"", &format!("{more}[vm]\n"));
+    web1("");
+    let (_, diagnostics, _) = check(dir.path());
+    let errors: Vec<_> = diagnostics.iter().filter(|d| d.is_error()).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    let nagios = |root: &Path| {
+        let (mut tree, _) = Tree::read(root);
+        let model = resolve(&mut tree).0.unwrap();
+        let keyring = debrole::lower::Keyring { binary: b"key".to_vec(), armored: b"key".to_vec() };
+        let plans = debrole::lower::lower(&model, &keyring).0;
+        let plan = plans.into_iter().find(|plan| plan.name.as_str() == "pg-nagios-config").unwrap();
+        let text = plan.variants[0].deb.entries.values().filter_map(|entry| match entry {
+            debrole::plan::Entry::File { bytes, .. } => Some(String::from_utf8_lossy(bytes).into_owned()),
+            _ => None,
+        });
+        text.collect::<String>()
+    };
+    assert!(!nagios(dir.path()).contains("web1.example.org"));
+    // With its key it is one of the others, and what is missing of it is missing.
+    web1(&key(2));
+    let (accepted, diagnostics, _) = check(dir.path());
+    assert!(!accepted && codes(&diagnostics).contains(&"host-value-missing"), "{diagnostics:#?}");
+    web1(&format!("addresses = [\"192.0.2.10\", \"2001:db8::10\"]\n{}", key(2)));
+    assert!(check(dir.path()).0);
+    assert!(nagios(dir.path()).contains("web1.example.org"));
+}

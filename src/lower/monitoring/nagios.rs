@@ -22,9 +22,9 @@ const ALL: &str = "all_machines";
 const OBJECTS: [&str; 6] =
     ["commands.cfg", "contacts.cfg", "dependencies.cfg", "escalations.cfg", "hosts.cfg", "services.cfg"];
 
-/// The machines that are watched.
+/// The machines that are watched: those that there are.
 pub fn watched(model: &Model) -> impl Iterator<Item = &Host> {
-    model.hosts.values().filter(|host| !host.skips(EVERYTHING))
+    model.hosts.values().filter(|host| !host.skips(EVERYTHING) && !host.is_to_come())
 }
 
 /// The groups that hear of a check.

@@ -50,7 +50,9 @@ schema! {
     }
 
     /// Makes the machine a virtual one, which `debrole provision` makes from nothing. What stays open – the MAC address,
-    /// addresses where the network has a pool, the host key – is chosen then and written into this file.
+    /// addresses where the network has a pool, the host key – is chosen then and written into this file. The machine's own
+    /// package sets up its interfaces (systemd-networkd, by the MAC addresses), `/etc/resolv.conf` where its networks have
+    /// `dns`, and sshd.
     ///
     /// ```toml
     /// [vm]

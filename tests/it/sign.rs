@@ -198,7 +198,7 @@ fn an_agent_that_goes_with_another_debrole_is_replaced() {
     drop(one);
     other.signer.clearsign(b"text\n").unwrap();
     drop(other);
-    assert_eq!(agents(&path), [PathBuf::new(); 0]);
+    assert!(agents(&path).is_empty());
 }
 
 #[test]

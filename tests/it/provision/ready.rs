@@ -11,12 +11,12 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// A console that says this, then falls silent or is gone.
-struct Script {
-    lines: std::vec::IntoIter<&'static str>,
+struct Script<'a> {
+    lines: std::iter::Copied<std::slice::Iter<'a, &'static str>>,
     then: Heard,
 }
 
-impl ConsoleLines for Script {
+impl ConsoleLines for Script<'_> {
     fn next(&mut self, wait: Duration) -> Heard {
         match self.lines.next() {
             Some(line) => Heard::Line(line.to_owned()),
@@ -43,7 +43,7 @@ fn identity(public: &str) -> Identity {
 }
 
 fn wait(lines: &[&'static str], then: Heard, told: &Told) -> Result<Ready, NotReady> {
-    let mut console = Script { lines: lines.to_vec().into_iter(), then };
+    let mut console = Script { lines: lines.iter().copied(), then };
     let limit = Duration::from_secs(2);
     ready(&mut console, &machine("m1.example.org", 1), &identity(""), &SshCheck::Without, limit, told)
 }
@@ -131,7 +131,7 @@ fn ssh_has_to_answer_with_the_machines_own_key() {
     .unwrap();
     std::fs::create_dir_all("/run/sshd").unwrap();
     let ask = |public: &str, port: u16| {
-        let mut console = Script { lines: vec!["[debrole s3cret] ready"].into_iter(), then: Heard::Silence };
+        let mut console = Script { lines: ["[debrole s3cret] ready"].iter().copied(), then: Heard::Silence };
         let at = SshCheck::At { address: "192.0.2.1".parse().unwrap(), port };
         let limit = Duration::from_secs(5);
         let m1 = machine("m1.example.org", 1);

@@ -58,15 +58,14 @@ fn until(site: &Site, step: &str) -> (Child, BufReader<std::process::ChildStderr
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
     let mut said = BufReader::new(child.stderr.take().expect("a pipe"));
     let mut all = String::new();
-    loop {
-        let mut line = String::new();
-        let read = said.read_line(&mut line).expect("text");
-        assert!(read > 0, "it ended before {step}:\n{all}");
-        all += &line;
-        if line.starts_with(&format!("  {step} ")) {
-            return (child, said);
+    let begins = format!("  {step} ");
+    while !all.lines().last().is_some_and(|line| line.starts_with(&begins)) {
+        if said.read_line(&mut all).expect("text") == 0 {
+            let status = child.wait();
+            panic!("it ended before {step} ({status:?}):\n{all}");
         }
     }
+    (child, said)
 }
 
 fn kill(pid: u32, signal: &str) {

@@ -34,7 +34,9 @@ pub fn resolve(
     let roles = ast.roles.as_ref().map(|list| role::role_names(list, facts, out)).unwrap_or_default();
     let release =
         ast.release.as_ref().and_then(|text| role::release(text, facts, out).map(|r| Spanned::new(r, text.span)));
+    let told = out.len();
     let addresses = ast.addresses.as_ref().map(|list| parse_addresses(list, out)).unwrap_or_default();
+    let unread = out[told..].iter().any(Diagnostic::is_error);
     let values = values::resolve(ast.values.as_ref(), "host", values::HOST_BUILT_IN, out);
     let host_keys = people::host_keys(ast.ssh_host_key.as_ref(), out);
     let retired_host_keys = people::host_keys(ast.retired_ssh_host_key.as_ref(), out);
@@ -42,7 +44,12 @@ pub fn resolve(
     monitoring::programs(&mut content, out);
     let own = ast.monitoring.as_ref().map(|One(table)| table);
     let own = monitoring::host(&host, own, facts, out);
-    let virtual_machine = ast.vm.as_ref().and_then(|One(table)| vm::vm(&host, table, &addresses, facts, out));
+    let mut wrong = Vec::new();
+    let virtual_machine = ast.vm.as_ref().and_then(|One(table)| vm::vm(&host, table, &addresses, facts, &mut wrong));
+    // An address that can't be read is not missing, and what it leaves open is not open.
+    wrong.retain(|diagnostic| !unread || diagnostic.rule.code != rules::vm_without_address::RULE.code);
+    out.extend(wrong);
+    let virtual_machine = virtual_machine.filter(|_| !unread);
     let hypervisor = ast.hypervisor.as_ref().map(|One(table)| vm::hypervisor(&host, table, out));
     content::clashes(&content, out);
     content::unused(&site, out);

@@ -563,10 +563,10 @@ fn interface(
         return None;
     }
     let network = facts.networks.get(&name.value)?;
+    let told = out.len();
     let own = table.addresses.as_ref().map(|list| super::host::parse_addresses(list, out));
-    if own.iter().zip(&table.addresses).any(|(sound, list)| sound.len() < list.value.len()) {
-        return None;
-    }
+    // One that can't be read is not missing.
+    let unread = out[told..].iter().any(Diagnostic::is_error);
     for address in own.iter().flatten().filter(|address| network.prefix(&address.value).is_none()) {
         out.push(
             Diagnostic::new(
@@ -577,6 +577,9 @@ fn interface(
             .also(network.prefixes[0].span, "the network's prefix")
             .help("write an address within the network's `prefixes`"),
         );
+    }
+    if unread {
+        return None;
     }
     let own_addresses = own.is_some();
     let addresses = own.unwrap_or_else(|| of_network(network, addresses));

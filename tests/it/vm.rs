@@ -445,3 +445,22 @@ fn a_machine_that_is_to_come_is_no_mistake_and_nobody_misses_it() {
     assert!(check(dir.path()).0);
     assert!(nagios(dir.path()).contains("web1.example.org"));
 }
+
+/// An address that is written twice is a warning, and the machine is a virtual one all the same; one that can't be read is
+/// told once, and is not missing besides.
+#[test]
+fn an_address_that_is_written_twice_or_wrong_is_told_as_that_alone() {
+    let own =
+        |list: &str| format!("addresses = [\"192.0.2.10\"]\n[[vm.network]]\nname = \"lan\"\naddresses = [{list}]\n");
+    let lan = "[network.lan]\nbridge = \"br0\"\nprefixes = [\"192.0.2.0/24\"]\n";
+    let dir = tree(lan, &[("web1", &own("\"192.0.2.10\", \"192.0.2.10\""))]);
+    let (accepted, diagnostics, _) = check(dir.path());
+    assert!(accepted && codes(&diagnostics) == ["duplicate-entry"], "{diagnostics:#?}");
+    let (mut tree_read, _) = Tree::read(dir.path());
+    assert!(resolve(&mut tree_read).0.unwrap().hosts[&host("web1")].vm.is_some());
+    for text in [own("\"192.0.2.300\""), "addresses = [\"192.0.2.300\"]\n[vm]\n".to_owned()] {
+        let dir = tree(lan, &[("web1", &text)]);
+        let (_, diagnostics, _) = check(dir.path());
+        assert_eq!(codes(&diagnostics), ["invalid-address"], "{text}: {diagnostics:#?}");
+    }
+}

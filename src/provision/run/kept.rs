@@ -416,8 +416,8 @@ ConditionPathExists={path}/start
 
 [Service]
 Type=exec
-ExecStart={path}/start
-ExecStop={path}/stop
+ExecStart=\"{path}/start\"
+ExecStop=\"{path}/stop\"
 KillMode=mixed
 TimeoutStopSec=150
 {limits}
@@ -460,5 +460,51 @@ pub(super) fn quoted(word: &str) -> String {
     match !word.is_empty() && word.chars().all(plain) {
         true => word.to_owned(),
         false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    /// What systemd-analyze(1) says about the unit in this directory; nothing where it is right.
+    fn verified(directory: &Path, text: &str) -> String {
+        let file = directory.join("debrole-test.service");
+        std::fs::write(&file, text).expect("writable");
+        let verify = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&file);
+        let output = verify.limit(Duration::from_secs(60)).run().expect("systemd-analyze is there");
+        let said = output.stderr_text();
+        assert_eq!(output.success(), said.is_empty(), "{said}");
+        said
+    }
+
+    #[test]
+    fn systemd_takes_the_units_of_machines_wherever_they_are() {
+        // It comes with systemd, which is not everywhere.
+        if Command::new("systemd-analyze").arg("--version").run().is_err() {
+            return;
+        }
+        let scratch = tempfile::tempdir().expect("a temporary directory");
+        let path = scratch.path().join("100% my machines");
+        std::fs::create_dir(&path).expect("it is new");
+        for program in ["start", "stop"] {
+            std::fs::write(path.join(program), "#!/bin/sh\n").expect("writable");
+            std::fs::set_permissions(path.join(program), PermissionsExt::from_mode(0o755)).expect("ours");
+        }
+        for accelerator in [Accelerator::Tcg, Accelerator::Nspawn] {
+            let kept = Kept {
+                fleet: "pg Example".to_owned(),
+                name: "m1.example.org".to_owned(),
+                accelerator,
+                cpus: 2,
+                memory: 512,
+                macs: vec![],
+                autostart: true,
+            };
+            assert_eq!(verified(scratch.path(), &unit(&path, &kept)), "");
+            let elsewhere = unit(&scratch.path().join("nowhere"), &kept);
+            assert!(verified(scratch.path(), &elsewhere).contains("nowhere/start is not executable"));
+        }
     }
 }

@@ -73,7 +73,7 @@ exec chroot "$root" update-grub
 }
 
 /// Answers grub-probe(8)'s questions about `/` and what is below it, all on one partition. An empty answer is one: no
-/// RAID, no LVM, no encryption below it. For hints it fails, as it does for a virtio disk.
+/// RAID, no LVM, no encryption below it, and no hints for a virtio disk.
 const PROBE: &str = r#"#!/bin/sh
 for argument; do
     case $argument in
@@ -89,6 +89,7 @@ fs_uuid) echo @UUID@ ;;
 partmap) echo @TABLE@ ;;
 drive) echo '(hd0,@PARTITION@)' ;;
 abstraction | cryptodisk_uuid | fs_label | partuuid) ;;
+compatibility_hint | hints_string | bios_hints | efi_hints | baremetal_hints) ;;
 *) exit 1 ;;
 esac
 "#;

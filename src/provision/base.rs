@@ -18,6 +18,7 @@
 //! and apt's solver only where one of the suites has moved (the security suite does some times a day).
 
 use super::apt::{Apt, AptError, INSTALL_LIMIT, hex, sources_text};
+use super::probe::newest_kernel;
 use super::{FileSystem, Firmware, Machine, Phase, Progress, Release, Source};
 use crate::exec::{Command, ExecError};
 use rustix::fs::FlockOperation;
@@ -262,6 +263,12 @@ pub fn base(cache: &Path, request: &BaseRequest, progress: &dyn Progress) -> Res
         architecture: request.architecture.clone(),
         _lock: used,
     })
+}
+
+/// The kernel of the tree for `request` that is in `cache`, if there is one, to try guests with: nothing is made, and
+/// nobody is asked whether it is current.
+pub fn kernel(cache: &Path, request: &BaseRequest) -> Option<PathBuf> {
+    newest_kernel(&newest(cache, &request.key())?.directory.join("root/boot"))
 }
 
 /// A base in the cache.

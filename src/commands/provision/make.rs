@@ -313,8 +313,11 @@ impl Work<'_> {
                     asked.first().copied().or(by).ok_or_else(|| anyhow!("the record of {} is not sound", job.name))?;
                 Choice { at, accelerator: by, warning: None }
             }
-            None => places::choose(&machine, &home, self.on, allowed, &site.owner, &site.state)
-                .or_else(|why| site.refuse(why))?,
+            None => {
+                let cache = site::base_cache(self.making.base_cache.as_deref());
+                places::choose(&machine, &home, self.on, allowed, &site.owner, &site.state, &cache)
+                    .or_else(|why| site.refuse(why))?
+            }
         };
         if let Some(warning) = &choice.warning {
             site.reporter.warn(warning);

@@ -2,6 +2,7 @@
 
 use super::wanted::Home;
 use crate::cli;
+use debrole::provision::base::{self, BaseRequest};
 use debrole::provision::probe::Proof;
 use debrole::provision::record::{Form, Place, State};
 use debrole::provision::run::Hypervisor;
@@ -64,7 +65,8 @@ fn places(home: &Home<'_>, on: &cli::On, owner: &str, accelerator: Accelerator) 
     }
 }
 
-/// The first of the ways that are allowed which works, and not only should. The error says of each why not.
+/// The first of the ways that are allowed which works, and not only should. The error says of each why not. The kernel
+/// that KVM is tried with is the machine's own, where its base tree is in `cache`.
 pub fn choose(
     machine: &Machine,
     home: &Home<'_>,
@@ -72,7 +74,9 @@ pub fn choose(
     allowed: &[Accelerator],
     owner: &str,
     state: &State,
+    cache: &Path,
 ) -> Result<Choice, String> {
+    let kernel = || base::kernel(cache, &BaseRequest::of(machine, false));
     let mut refused: Vec<String> = Vec::new();
     for &accelerator in allowed {
         let at = Whereabouts::of(&places(home, on, owner, accelerator), state);
@@ -81,7 +85,7 @@ pub fn choose(
             continue;
         }
         let warning = match accelerator {
-            Accelerator::Kvm => match at.hypervisor.prove_kvm(None) {
+            Accelerator::Kvm => match at.hypervisor.prove_kvm(kernel().as_deref()) {
                 Proof::Works => None,
                 proof => {
                     refused.push(format!("on {} kvm {proof}", at.hypervisor.describe()));

@@ -1,8 +1,11 @@
 //! What stands in the way, and who is ended before the end: the cause and the remedy are told, and nothing is left.
 
-use super::site::{Site, Traces, WEB};
+use super::site::{Site, Traces, WEB, outcome};
 use crate::machine::{Need, skip};
+use debrole::provision::Accelerator;
+use debrole::provision::run::{Form, Hypervisor, State as Runs, nspawn::Nspawn};
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 const NEEDS: &[Need] = &[Need::Boot, Need::Program("socat"), Need::Program("ssh-keygen")];
@@ -113,4 +116,64 @@ fn whoever_is_killed_nothing_is_left() {
     assert!(taken.contains("did not come to its end; first that is taken back"), "{taken}");
     drop(said.read_to_string(&mut String::new()));
     assert_eq!(site.traces(), before, "{taken}");
+}
+
+/// A small file system, while this is there.
+struct Small<'a>(&'a Path);
+
+impl<'a> Small<'a> {
+    fn mount(at: &'a Path, options: &str) -> Small<'a> {
+        std::fs::create_dir_all(at).expect("writable");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(at).status();
+        assert!(mounted.is_ok_and(|status| status.success()), "mount");
+        Small(at)
+    }
+}
+
+impl Drop for Small<'_> {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg("--lazy").arg(self.0).status());
+    }
+}
+
+/// A disk that is full, a mirror that is not reached and a name that somebody else has.
+#[test]
+fn what_goes_wrong_on_the_way_is_told_and_taken_back() {
+    if skip("what goes wrong while a machine is made", NEEDS) {
+        return;
+    }
+    let site = Site::new("accel = [\"nspawn\"]").serve();
+    let provision = site.provision();
+    let state = site.state();
+    {
+        let _small = Small::mount(&state, "size=64m");
+        let before = site.traces();
+        refused(&site, &provision, &["GiB", &*state.to_string_lossy()], &before);
+    }
+    {
+        // Blocks enough are free, and few inodes: that is only found out by filling it.
+        let _small = Small::mount(&state, "size=64g,nr_inodes=1000");
+        let before = site.traces();
+        refused(&site, &provision, &["was not made, at install", "No space left on device", "taken back"], &before);
+    }
+
+    let before = site.traces();
+    let nothing = site.directory.path().join("no-base");
+    let mut command = site.command(&provision);
+    let unreached = outcome(command.env("DEBROLE_BASE_CACHE", &nothing).env("http_proxy", "http://127.0.0.1:9"));
+    let all = unreached.all();
+    assert!(!unreached.succeeded() && all.contains("was not made, at base") && all.contains("taken back"), "{all}");
+    assert_eq!(site.traces(), before, "{all}");
+
+    let tree = site.directory.path().join("tree");
+    std::fs::create_dir(&tree).expect("writable");
+    let mut theirs = super::machine(WEB, 7);
+    theirs.networks.clear();
+    let others = Nspawn::new(&state.join("nspawn"), "Others (http://apt.example.net)");
+    others.place(&theirs, Accelerator::Nspawn, &Form::Tree(tree), &super::Silent).expect("it is placed");
+    let before = site.traces();
+    let words = ["there is already a machine", WEB, "it is not of this fleet: give the host another name"];
+    refused(&site, &provision, &words, &before);
+    assert_eq!(others.state(WEB).expect("it is asked"), Runs::Off);
+    others.remove(WEB).expect("it is removed");
 }

@@ -15,8 +15,12 @@ pub const WEB: &str = "web1.example.org";
 pub struct Site {
     pub fleet: Fleet,
     pub directory: TempDir,
+    /// Whether the program does not see the libvirt that this machine may have.
+    pub without_libvirt: bool,
     _mirror: Mirror,
 }
+
+const WITHOUT_LIBVIRT: &str = "[ ! -d /run/libvirt ] || mount -t tmpfs tmpfs /run/libvirt && exec \"$@\"";
 
 /// The way out of the test's network to Debian's mirror, and to nothing else.
 struct Mirror {
@@ -77,7 +81,7 @@ impl Site {
         let made =
             Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", "alma", "-f"]).arg(&key).status();
         assert!(made.is_ok_and(|status| status.success()), "ssh-keygen");
-        let site = Site { _mirror: Mirror::new(&fleet, directory.path()), fleet, directory };
+        let site = Site { _mirror: Mirror::new(&fleet, directory.path()), fleet, directory, without_libvirt: false };
         site.give_key();
         site.write_host(vm);
         site
@@ -122,6 +126,10 @@ impl Site {
         // Not ip-netns(8), which mounts another /sys, without cgroups.
         let mut command = Command::new("nsenter");
         command.arg(format!("--net=/run/netns/{}", self.fleet.lab.name()));
+        if self.without_libvirt {
+            // A libvirt of this machine's would be taken, and it does not know the test's network.
+            command.args(["unshare", "--mount", "sh", "-c", WITHOUT_LIBVIRT, "sh"]);
+        }
         command.args([DEBROLE, "-C"]).arg(self.fleet.tree()).args(arguments);
         command.env("DEBROLE_STATE", self.state());
         command.env("DEBROLE_BASE_CACHE", cache_directory().join("base"));
@@ -148,12 +156,17 @@ impl Site {
         vec!["provision", WEB, "--here", "--accel", "nspawn", "--no-gate"]
     }
 
+    /// The host key that the tree has.
+    pub fn host_key(&self) -> String {
+        let host = std::fs::read_to_string(self.fleet.tree().join(format!("hosts/{WEB}.toml"))).expect("a host");
+        let key = host.lines().find_map(|line| line.strip_prefix("ssh_host_key = \"")).expect("a host key");
+        key.trim_end_matches('"').to_owned()
+    }
+
     /// `ssh` as the person of the tree, who believes only what the tree says of host keys.
     pub fn ssh(&self, command: &str) -> Outcome {
         let known = self.directory.path().join("known_hosts");
-        let host = std::fs::read_to_string(self.fleet.tree().join(format!("hosts/{WEB}.toml"))).expect("a host");
-        let key = host.lines().find_map(|line| line.strip_prefix("ssh_host_key = \"")).expect("a host key");
-        std::fs::write(&known, format!("{WEB},192.0.2.10 {}\n", key.trim_end_matches('"'))).expect("writable");
+        std::fs::write(&known, format!("{WEB},192.0.2.10 {}\n", self.host_key())).expect("writable");
         let mut ssh = Command::new("ip");
         ssh.args(["netns", "exec", self.fleet.lab.name(), "ssh", "-F", "none", "-i"])
             .arg(self.directory.path().join("key"));

@@ -1,11 +1,12 @@
 //! What every hypervisor has to do, done with each of them.
 
+use super::libvirtd::Libvirtd;
 use super::{Silent, disk, machine, within};
 use crate::machine::{Lab, Need, Release, Tree, skip};
 use debrole::provision::console::{ConsoleLines, Heard};
 use debrole::provision::probe::guest::{boot_disk, boot_disk_that_stays};
-use debrole::provision::run::{Form, Hypervisor, RunError, State, Stop, nspawn::Nspawn, qemu::Qemu};
-use debrole::provision::{Accelerator, Machine};
+use debrole::provision::run::{Form, Hypervisor, RunError, State, Stop, libvirt::Libvirt, nspawn::Nspawn, qemu::Qemu};
+use debrole::provision::{Accelerator, Firmware, Machine};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -182,6 +183,119 @@ fn qemu_runs_a_machine_from_its_disks_and_takes_it_away() {
         life(&lab, &Qemu::new(&machines, FLEET), &Qemu::new(&machines, "xy Other"), &kill);
         assert!(empty(&machines), "{:?}", std::fs::read_dir(&machines).unwrap().collect::<Vec<_>>());
     });
+}
+
+const LIBVIRT: [Need; 4] =
+    [Need::Boot, Need::Program("qemu-system-x86_64"), Need::Program("virsh"), Need::Program("libvirtd")];
+
+#[test]
+fn libvirt_runs_a_machine_and_leaves_alone_what_is_not_ours() {
+    if skip("machines by libvirt", &LIBVIRT) {
+        return;
+    }
+    let lab = Lab::new();
+    let libvirtd = Libvirtd::start(&lab);
+    let foreign = "<domain type='qemu'><name>other.example.com</name><memory>65536</memory><os><type>hvm</type></os>\
+                   <devices><interface type='bridge'><mac address='52:54:00:00:00:AA'/><source bridge='br0'/></interface></devices></domain>";
+    libvirtd
+        .run(&format!("echo \"{foreign}\" >/tmp/foreign.xml; virsh -q define /tmp/foreign.xml; rm /tmp/foreign.xml"));
+    within(&lab, || {
+        let libvirt = Libvirt::new(&libvirtd.here(), "default", FLEET);
+        let kill = || drop(libvirtd.run("kill -KILL $(cat /run/libvirt/qemu/m1.example.org.pid)"));
+        life(&lab, &libvirt, &Libvirt::new(&libvirtd.here(), "default", "xy Other"), &kill);
+        // A domain without any mark is nobody's: not seen, not touched, and in the way.
+        let mut other = machine("other.example.com", 3);
+        assert_eq!(libvirt.state(&other.name).unwrap(), State::Absent);
+        assert!(no(libvirt.remove(&other.name)).contains("not a machine of this fleet"));
+        assert!(reasons(&libvirt, &other)[0].contains("not of this fleet"));
+        other.name = "m3.example.org".into();
+        other.networks[0].mac = "52:54:00:00:00:aa".into();
+        assert!(reasons(&libvirt, &other)[0].contains("by \"other.example.com\""));
+    });
+    assert_eq!(libvirtd.run("virsh -q list --all --name").trim(), "other.example.com");
+    for directory in ["/var/lib/libvirt/images", "/var/log/libvirt/qemu"] {
+        let left: Vec<_> =
+            std::fs::read_dir(libvirtd.own(directory)).unwrap().flatten().map(|e| e.file_name()).collect();
+        // QEMU's own log is libvirt's, by the name of the domain.
+        let left: Vec<_> = left.iter().filter(|name| !name.to_string_lossy().ends_with(".org.log")).collect();
+        assert!(
+            left.iter().all(|name| !name.to_string_lossy().contains("console"))
+                && (directory.contains("log") || left.is_empty()),
+            "{left:?}"
+        );
+    }
+}
+
+#[test]
+fn libvirt_through_ssh_does_the_same_with_uefi_too() {
+    let ssh = [Need::Program("ssh"), Need::Program("sshd")];
+    if skip("machines by libvirt through SSH", &[&LIBVIRT[..], &ssh].concat()) {
+        return;
+    }
+    let lab = Lab::new();
+    let libvirtd = Libvirtd::start(&lab);
+    within(&lab, || {
+        let libvirt = Libvirt::new(&libvirtd.through_ssh(), "default", FLEET);
+        assert_eq!(libvirt.describe(), "libvirt at qemu+ssh://root@192.0.2.1/system");
+        let scratch = tempfile::tempdir().unwrap();
+        let mut m1 = machine("m1.example.org", 1);
+        m1.networks.push(debrole::provision::Network {
+            bridge: "br7".into(),
+            mac: "52:54:00:00:00:02".into(),
+            addresses: vec![],
+        });
+        let wrong = reasons(&libvirt, &m1);
+        assert!(wrong.len() == 1 && wrong[0].contains("no bridge \"br7\"") && wrong[0].contains("br0"), "{wrong:?}");
+        m1.networks.pop();
+        libvirt.place(&m1, Accelerator::Tcg, &disk(scratch.path(), &boot_disk_that_stays(WORD)), &Silent).unwrap();
+        hear(&mut *libvirt.start(&m1.name).unwrap(), WORD);
+        assert!(libvirt.log(&m1.name).ends_with(".console.log on root@192.0.2.1"));
+        let log = libvirt.log(&m1.name).replace(" on root@192.0.2.1", "");
+        assert!(libvirtd.run(&format!("cat '{log}'")).contains(WORD), "libvirt keeps the console, too");
+        libvirt.remove(&m1.name).unwrap();
+
+        // There is nothing to start from for UEFI on that disk: its firmware says so, and its variables go with it.
+        m1.firmware = Firmware::Uefi;
+        assert_eq!(reasons(&libvirt, &m1), [""; 0]);
+        libvirt.place(&m1, Accelerator::Tcg, &disk(scratch.path(), &boot_disk(WORD)), &Silent).unwrap();
+        hear(&mut *libvirt.start(&m1.name).unwrap(), "BdsDxe");
+        assert_eq!(libvirtd.run("ls /var/lib/libvirt/qemu/nvram | grep -c m1.example.org-").trim(), "1");
+        libvirt.remove(&m1.name).unwrap();
+        assert_eq!(
+            libvirtd.run("ls /var/lib/libvirt/qemu/nvram /var/lib/libvirt/images | grep -c m1 || :").trim(),
+            "0"
+        );
+    });
+}
+
+#[test]
+fn what_libvirt_refuses_leaves_no_disk_behind() {
+    if skip("machines by libvirt", &LIBVIRT) {
+        return;
+    }
+    let lab = Lab::new();
+    let libvirtd = Libvirtd::start(&lab);
+    within(&lab, || {
+        let libvirt = Libvirt::new(&libvirtd.here(), "default", FLEET);
+        let scratch = tempfile::tempdir().unwrap();
+        let mut m1 = machine("m1.example.org", 1);
+        m1.networks[0].mac = "not a MAC address".into();
+        let refused = no(libvirt.place(&m1, Accelerator::Tcg, &disk(scratch.path(), &boot_disk(WORD)), &Silent));
+        assert!(refused.contains("can't define \"m1.example.org\""), "{refused}");
+        assert_eq!(libvirt.state(&m1.name).unwrap(), State::Absent);
+        assert!(empty(&libvirtd.own("/var/lib/libvirt/images")));
+        // A wrong bridge is libvirt's to find where nobody looked before.
+        let mut m2 = machine("m2.example.org", 2);
+        m2.networks[0].bridge = "br7".into();
+        libvirt.place(&m2, Accelerator::Tcg, &disk(scratch.path(), &boot_disk(WORD)), &Silent).unwrap();
+        let refused = no(libvirt.start(&m2.name));
+        assert!(refused.contains("does not start") && refused.contains("br7"), "{refused}");
+        assert_eq!(libvirt.state(&m2.name).unwrap(), State::Off);
+        libvirt.remove(&m2.name).unwrap();
+    });
+    let nowhere = Libvirt::new("qemu:///system?socket=/nonexistent/socket", "default", FLEET);
+    let wrong = reasons(&nowhere, &machine("m1.example.org", 1));
+    assert!(wrong.len() == 1 && wrong[0].contains("libvirt at qemu:///system"), "{wrong:?}");
 }
 
 /// A copy of the cached tree that says its word when it is up, and takes its address.

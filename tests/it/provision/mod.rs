@@ -6,6 +6,7 @@ mod commands;
 mod faults;
 mod fleet;
 mod install;
+mod libvirtd;
 mod probe;
 mod ready;
 mod site;

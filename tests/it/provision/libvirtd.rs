@@ -31,7 +31,8 @@ printf 'cgroup_controllers = [ ]\nsecurity_driver = "none"\n' >>/etc/libvirt/qem
 printf 'auth_unix_rw = "none"\nauth_unix_ro = "none"\n' >/etc/libvirt/libvirtd.conf
 /usr/sbin/sshd -f "$1/sshd_config" -E "$1/sshd.log"
 virtlogd --daemon --pid-file "$1/virtlogd.pid"
-exec libvirtd --pid-file "$1/libvirtd.pid"
+libvirtd --pid-file "$1/libvirtd.pid" &
+while :; do wait; sleep 0.2; done
 "#;
 
 impl Libvirtd {

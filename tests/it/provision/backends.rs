@@ -5,6 +5,7 @@ use super::{Silent, disk, machine, within};
 use crate::machine::{Lab, Need, Release, Tree, skip};
 use debrole::provision::console::{ConsoleLines, Heard};
 use debrole::provision::probe::guest::{boot_disk, boot_disk_that_stays};
+use debrole::provision::probe::{Proof, trial};
 use debrole::provision::run::{Form, Hypervisor, RunError, State, Stop, libvirt::Libvirt, nspawn::Nspawn, qemu::Qemu};
 use debrole::provision::{Accelerator, Firmware, Machine};
 use std::path::Path;
@@ -296,6 +297,33 @@ fn what_libvirt_refuses_leaves_no_disk_behind() {
     let nowhere = Libvirt::new("qemu:///system?socket=/nonexistent/socket", "default", FLEET);
     let wrong = reasons(&nowhere, &machine("m1.example.org", 1));
     assert!(wrong.len() == 1 && wrong[0].contains("libvirt at qemu:///system"), "{wrong:?}");
+}
+
+#[test]
+fn libvirts_proof_of_kvm_ends_whatever_the_device_is_worth_and_leaves_nothing() {
+    if skip("the proof of KVM by libvirt", &LIBVIRT) {
+        return;
+    }
+    let lab = Lab::new();
+    let libvirtd = Libvirtd::start(&lab);
+    let proof = within(&lab, || Libvirt::new(&libvirtd.here(), "default", FLEET).prove_kvm(None));
+    match &proof {
+        Proof::Missing { why } => {
+            assert!(why.contains("libvirt at qemu:///system offers none"), "{why}");
+            assert!(!Path::new("/dev/kvm").exists(), "there is a device, and libvirt does not see it");
+        }
+        // Not for anything that is ours: QEMU alone has to fail in the same way.
+        Proof::Broken { .. } => {
+            let alone = trial("qemu-system-x86_64", Accelerator::Kvm, None).proof();
+            assert!(matches!(alone, Proof::Broken { .. }), "{proof}; but by QEMU: {alone}");
+        }
+        // The guest's word, or none within the time.
+        Proof::Half | Proof::Hangs { .. } => {}
+        Proof::Works => panic!("there was no kernel to try"),
+    }
+    assert_eq!(libvirtd.run("virsh -q list --all --name").trim(), "");
+    assert!(empty(&libvirtd.own("/var/lib/libvirt/images")));
+    assert_eq!(libvirtd.run("ls /proc/[0-9]*/exe -l | grep -c qemu-system || :").trim(), "0");
 }
 
 /// A copy of the cached tree that says its word when it is up, and takes its address.

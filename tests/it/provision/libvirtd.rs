@@ -13,7 +13,8 @@ pub struct Libvirtd {
     scratch: tempfile::TempDir,
 }
 
-/// $1 is the scratch directory, which /etc/libvirt and the others are put into before anything starts.
+/// $1 is the scratch directory, which /etc/libvirt and the others are put into before anything starts. /dev/kvm is as udev
+/// makes it on a whole machine: libvirtd asks QEMU again and again, without end, where root may open it and QEMU's user not.
 const START: &str = r#"
 set -e
 for directory in /etc/libvirt /var/lib/libvirt /var/log/libvirt /var/cache/libvirt /run/libvirt /run/sshd; do
@@ -29,6 +30,13 @@ mkdir -p /var/lib/libvirt/images /var/log/libvirt/qemu
 rm -f /etc/libvirt/qemu/networks/autostart/*
 printf 'cgroup_controllers = [ ]\nsecurity_driver = "none"\n' >>/etc/libvirt/qemu.conf
 printf 'auth_unix_rw = "none"\nauth_unix_ro = "none"\n' >/etc/libvirt/libvirtd.conf
+if [ -e /dev/kvm ]; then
+    mkdir "$1/dev"
+    mount -t tmpfs -o mode=0755 dev "$1/dev"
+    mknod -m 0660 "$1/dev/kvm" c 10 232
+    chgrp kvm "$1/dev/kvm"
+    mount --bind "$1/dev/kvm" /dev/kvm
+fi
 /usr/sbin/sshd -f "$1/sshd_config" -E "$1/sshd.log"
 virtlogd --daemon --pid-file "$1/virtlogd.pid"
 libvirtd --pid-file "$1/libvirtd.pid" &

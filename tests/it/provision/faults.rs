@@ -118,6 +118,31 @@ fn whoever_is_killed_nothing_is_left() {
     assert_eq!(site.traces(), before, "{taken}");
 }
 
+#[test]
+fn who_comes_second_leaves_the_first_alone() {
+    if skip("two that make one machine", NEEDS) {
+        return;
+    }
+    let site = Site::new("accel = [\"nspawn\"]").serve();
+    let before = site.traces();
+    let (mut child, mut said) = until(&site, "publish");
+    // However slow the others are, it is not done before them.
+    kill(child.id(), "-STOP");
+    let during = site.traces().tree;
+    for arguments in [site.provision(), vec!["deprovision", WEB, "--yes", "--no-gate"]] {
+        let second = site.run(&arguments);
+        let (all, busy) = (second.all(), format!("{WEB} is in use: debrole provision (process {})", child.id()));
+        assert!(!second.succeeded() && all.contains(&busy), "{busy}\n{all}");
+        assert_eq!(site.traces().tree, during, "{all}");
+    }
+    kill(child.id(), "-TERM");
+    kill(child.id(), "-CONT");
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).expect("text");
+    assert_eq!(child.wait().expect("our child").code(), Some(143), "{rest}");
+    assert_eq!(site.traces(), before, "{rest}");
+}
+
 /// A small file system, while this is there.
 struct Small<'a>(&'a Path);
 

@@ -30,6 +30,9 @@ settle_packages() {
             setup_run=-
         fi
         if [ "$version_done.$setup_done" != "$version.$setup_run" ]; then
+            # One that puts no files has a record too, of no lines: else it would count as lost.
+            exists "$state/applied" || echo "debrole-applied 1 none" | write_atomically "$state/applied" ||
+                die "cannot write $state/applied"
             printf 'version %s\nsetup %s\n' "$version" "$setup_run" | write_atomically "$state/packages/$pkg" ||
                 die "cannot write $state/packages/$pkg"
         fi

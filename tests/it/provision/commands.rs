@@ -1,6 +1,6 @@
 //! From nothing to a machine that a person can use, and back to nothing.
 
-use super::site::{Site, WEB};
+use super::site::{Site, Traces, WEB};
 use crate::machine::{Need, skip};
 
 /// What a person of the tree finds on it.
@@ -43,6 +43,12 @@ fn a_container_from_nothing_and_back() {
     assert!(site.ok(&["vm", "list"]).contains("off"));
     site.ok(&["vm", "start", WEB]);
 
+    goes_without_a_trace(&site, &before);
+}
+
+/// The machine is deprovisioned, and nothing of it is left.
+#[track_caller]
+fn goes_without_a_trace(site: &Site, before: &Traces) {
     // It is asked before anything is destroyed, and nobody is there to answer.
     let asked = site.run(&["deprovision", WEB, "--no-gate"]);
     assert!(!asked.succeeded() && asked.all().contains("--yes"), "{}", asked.all());
@@ -53,4 +59,34 @@ fn a_container_from_nothing_and_back() {
         (&before.state, &before.ports, &before.processes, &before.mounts)
     );
     assert!(!site.fleet.tree().join(format!("hosts/{WEB}.toml")).exists());
+}
+
+#[test]
+fn a_virtual_machine_from_nothing_made_anew_and_back() {
+    let needs = [Need::Boot, Need::Program("socat"), Need::Program("ssh-keygen"), Need::Program("qemu-system-x86_64")];
+    if skip("a virtual machine from nothing", &needs) {
+        return;
+    }
+    let mut site = Site::new("accel = [\"tcg\"]").serve();
+    site.without_libvirt = true;
+    let before = site.traces();
+    let said = site.ok(&["provision", WEB, "--here", "--accel", "tcg", "--no-gate"]);
+    for step in ["publish", "base", "install", "image", "place", "start", "ready"] {
+        assert!(said.contains(&format!("  {step} ")), "{step}: {said}");
+    }
+    is_as_the_role_says(&site);
+    // It is a machine: it has a kernel and a disk of its own.
+    assert_eq!(site.ssh("findmnt -no FSTYPE /").ok("findmnt"), "ext4\n");
+    assert!(site.ssh("uname -r").ok("uname").contains("cloud"));
+
+    let (old_key, old_id) = (site.host_key(), site.ssh("cat /etc/machine-id").ok("machine-id"));
+    site.ok(&["vm", "rebuild", WEB, "--yes", "--no-gate"]);
+    assert_ne!(site.host_key(), old_key);
+    assert_ne!(site.ssh("cat /etc/machine-id").ok("machine-id"), old_id);
+    let host = std::fs::read_to_string(site.fleet.tree().join(format!("hosts/{WEB}.toml"))).expect("a host");
+    let retired = host.lines().find(|line| line.starts_with("retired_ssh_host_key")).expect("a retired key");
+    assert!(retired.contains(&old_key), "{host}");
+    let machines = site.state().join("qemu");
+    assert_eq!(std::fs::read_dir(&machines).expect("machines").flatten().filter(|e| e.path().is_dir()).count(), 1);
+    goes_without_a_trace(&site, &before);
 }

@@ -212,11 +212,11 @@ function want(p,  kind, pkg, recorded, foreign, ours, flags, args, before) {
     if (policy[p] == "initial") { want_initial(p); return }
     before = recorded ? rpkg[p] : "-"
     # Where something is to be absent and is there again, that is the newer original. A directory that we made for
-    # what was in it is ours. Without a record: an original that is kept says that what is there came from us.
+    # what was in it is ours. Where the record is lost, what is there is taken for ours, and an original that is kept for it.
     if (recorded) foreign = rkind[p] == "absent" || rorig[p] == "there"
-    else foreign = kind == "absent" || (!lost && !(p in original) && !((p in made) && type[p] == "d"))
+    else foreign = kind == "absent" || (!lost && !((p in made) && type[p] == "d"))
     ours = recorded && !foreign && same_content(rkind[p], rarg[p], p)
-    flags = (recorded ? rorig[p] == "kept" : p in original) ? "O" : ""
+    flags = (recorded ? rorig[p] == "kept" : lost && (p in original)) ? "O" : ""
     if (p in is_diverted) flags = "D"
     else if (policy[p] == "divert") flags = recorded ? "W" : "V"
     if (type[p] != "") {

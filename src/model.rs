@@ -16,6 +16,7 @@ use jiff::civil::Date;
 use monitoring::{Check, CheckKind, HostMonitoring, Monitoring, MuninPlugin, RoleMonitoring};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The whole tree.
@@ -119,6 +120,8 @@ pub struct Release {
     pub version: u32,
     /// apt sources of Debian itself, for the archive check and for provisioning.
     pub sources: Vec<ArchiveSource>,
+    /// The keyring file that they are signed by; None: Debian's own.
+    pub keyring: Option<PathBuf>,
 }
 
 /// One deb822 source of Debian packages.

@@ -36,7 +36,7 @@ use std::time::{Duration, SystemTime};
 pub struct Options {
     /// The directory of the private apt roots: a cache, which may be deleted at any time.
     pub cache: PathBuf,
-    /// The keyring file that Debian's own sources are trusted by.
+    /// The keyring file that sources are trusted by where the release names none.
     pub keyring: PathBuf,
     pub lists: Lists,
 }
@@ -110,14 +110,21 @@ impl Target {
     /// The lists of a release, fetched or found as the options say.
     fn prepare(release: &Release, architecture: &Architecture, options: &Options) -> Result<Self, Unavailable> {
         let codename = &release.codename.value;
-        if !options.keyring.is_file() {
+        let keyring = release.keyring.as_ref().unwrap_or(&options.keyring);
+        if !keyring.is_file() {
+            let help = match &release.keyring {
+                Some(_) => {
+                    format!("put it there, or name another one as signed_by under [release.{codename}] in debrole.toml")
+                }
+                None => "install it with: apt-get install debian-archive-keyring".to_owned(),
+            };
             return Err(Unavailable::new(format!(
                 "the keyring that {codename}'s package lists are trusted by, {}, is not there",
-                options.keyring.display()
+                keyring.display()
             ))
-            .help("install it with: apt-get install debian-archive-keyring"));
+            .help(help));
         }
-        let sources = sources_text(&release.sources, architecture, &options.keyring);
+        let sources = sources_text(&release.sources, architecture, keyring);
         // Two fleets with different mirrors don't take each other's lists away.
         let identity = lower::encode_string(&Sha256::digest(&sources)[..4]);
         let directory = options.cache.join(format!("{codename}-{architecture}-{identity}"));
@@ -182,8 +189,16 @@ fn fetch(root: &Root, codename: &Codename, now: SystemTime) -> Result<(), Unavai
     let said = complaints(&output);
     if !output.success() || said.iter().any(|line| !line.starts_with("N:")) {
         let reason = if said.is_empty() { output.stderr_text() } else { said.join("\n") };
-        return Err(Unavailable::new(format!("the package lists of {codename} can't be fetched: {}", reason.trim()))
-            .help("the mirrors are named in debrole.toml, [release.…]; they must be reachable from here"));
+        let help = match reason.contains("NO_PUBKEY") || reason.contains("Missing key") {
+            true => format!(
+                "a mirror that Debian does not sign has its keyring named as signed_by under [release.{codename}] in \
+                 debrole.toml"
+            ),
+            false => "the mirrors are named in debrole.toml, [release.…]; they must be reachable from here".to_owned(),
+        };
+        return Err(
+            Unavailable::new(format!("the package lists of {codename} can't be fetched: {}", reason.trim())).help(help)
+        );
     }
     solve::write_base_status(root, codename)?;
     root.set_fetched(now)

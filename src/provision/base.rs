@@ -52,7 +52,7 @@ pub struct BaseRequest {
     /// Debian's name of the architecture: `amd64`.
     pub architecture: String,
     pub kind: Kind,
-    /// What the sources' Release files are signed with. [`BaseRequest::of`] takes Debian's.
+    /// What the sources' Release files are signed with: [`BaseRequest::of`] takes Debian's where the release names none.
     pub keyring: PathBuf,
 }
 
@@ -85,7 +85,7 @@ impl BaseRequest {
             release: machine.release.clone(),
             architecture: machine.architecture.clone(),
             kind,
-            keyring: DEBIAN_KEYRING.into(),
+            keyring: machine.release.keyring.clone().unwrap_or_else(|| DEBIAN_KEYRING.into()),
         }
     }
 
@@ -178,7 +178,10 @@ pub struct Base {
 pub enum BaseError {
     #[error("making a machine's tree needs root: run it with sudo")]
     NotRoot,
-    #[error("there is no keyring {}: install it with: apt-get install debian-archive-keyring", .0.display())]
+    #[error("there is no keyring {}: {}", .0.display(), match .0 == Path::new(DEBIAN_KEYRING) {
+        true => "install it with: apt-get install debian-archive-keyring",
+        false => "put it there, or name another one as signed_by under [release.…] in debrole.toml",
+    })]
     NoKeyring(PathBuf),
     #[error(
         "a machine's disk can be made for amd64 only, not for {0}: use accel = [\"nspawn\"], or set its architecture to \

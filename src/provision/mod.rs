@@ -60,6 +60,8 @@ pub struct Release {
     pub codename: String,
     /// The release itself, its updates, its security suite.
     pub sources: Vec<Source>,
+    /// The keyring file that they are signed by; None: Debian's own.
+    pub keyring: Option<PathBuf>,
 }
 
 /// One source of Debian packages.

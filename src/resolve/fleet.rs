@@ -10,6 +10,7 @@ use crate::schema::{self, Number, Text, Texts, ast};
 use crate::source::Spanned;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 
 /// What could be made of debrole.toml, whole or in part.
 pub struct Resolved {
@@ -257,8 +258,9 @@ fn releases(ast: &ast::Debrole, out: &mut Vec<Diagnostic>) -> Vec<Release> {
             continue;
         }
         let codename = Spanned::new(codename, name.span);
-        if let Some(sources) = sources(codename.value.as_str(), table, out) {
-            found.push(Release { codename, version, sources });
+        let keyring = table.signed_by.as_ref().map(|text| mirror_keyring(text, out));
+        if let (Some(sources), None | Some(Some(_))) = (sources(codename.value.as_str(), table, out), &keyring) {
+            found.push(Release { codename, version, sources, keyring: keyring.flatten() });
         }
     }
     if ast.release.as_ref().is_some_and(|named| named.0.is_empty()) {
@@ -270,6 +272,31 @@ fn releases(ast: &ast::Debrole, out: &mut Vec<Diagnostic>) -> Vec<Release> {
     }
     found.sort_by_key(|r| r.version);
     found
+}
+
+/// The keyring of a mirror that somebody else than Debian signs. Its path is written into sources files as it is, where
+/// blanks and commas divide, and apt goes by how its name ends.
+fn mirror_keyring(text: &Text, out: &mut Vec<Diagnostic>) -> Option<PathBuf> {
+    let path = Path::new(&text.value);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._+-".contains(c);
+    let (range, problem) = if !path.is_absolute() {
+        (0..text.value.len(), "does not begin with /".to_owned())
+    } else if let Some((at, c)) = text.value.char_indices().find(|(_, c)| !plain(*c)) {
+        (at..at + c.len_utf8(), format!("may not hold {c:?}"))
+    } else if !["gpg", "pgp", "asc"].iter().any(|end| path.extension().is_some_and(|found| found == *end)) {
+        (0..text.value.len(), "does not end in .gpg, .pgp or .asc, which apt asks for".to_owned())
+    } else {
+        return Some(path.to_owned());
+    };
+    out.push(
+        Diagnostic::new(
+            &rules::invalid_keyring_path::RULE,
+            format!("the keyring's path \"{}\" {problem}", text.value.escape_debug()),
+        )
+        .at(text.part(range), "")
+        .help("write where it is on the machine that runs debrole, such as \"/etc/apt/keyrings/mirror.gpg\""),
+    );
+    None
 }
 
 fn sources(codename: &str, table: &ast::Release, out: &mut Vec<Diagnostic>) -> Option<Vec<ArchiveSource>> {

@@ -201,6 +201,7 @@ impl Tree {
                 codename: Spanned::new(Codename::parse(name).unwrap(), Span::new(file, start..start + name.len())),
                 version: 12 + i as u32,
                 sources: source(name),
+                keyring: None,
             }
         };
         let span = Span::new(file, 0..1);
@@ -643,9 +644,23 @@ fn an_archive_signed_by_another_key_is_not_believed() {
     let options = Options { keyring: other.keyring.clone(), ..place.options(Lists::Refresh) };
     let error = check(&model, &plans(&model), &options).unwrap_err();
     assert!(error.message.contains("NO_PUBKEY"), "{error}");
-    let options = Options { keyring: "/no/such/keyring.gpg".into(), ..options };
+    assert!(error.help.concat().contains("signed_by under [release."), "{:?}", error.help);
+    // Unless the release names its keyring.
+    let named = |keyring: &Path| {
+        let mut model = place.model(&tree, BOTH);
+        for release in &mut model.fleet.releases {
+            release.keyring = Some(keyring.to_owned());
+        }
+        check(&model, &plans(&model), &options)
+    };
+    assert!(named(&place.archive.key.keyring).unwrap().is_empty());
+    let missing = named(Path::new("/no/such/mirror.gpg")).unwrap_err();
+    assert!(missing.message.contains("/no/such/mirror.gpg"), "{missing}");
+    assert!(missing.help.concat().contains("signed_by under [release."), "{:?}", missing.help);
+    let options = Options { keyring: "/no/such/keyring.gpg".into(), ..options.clone() };
     let error = check(&model, &plans(&model), &options).unwrap_err();
-    assert!(error.message.contains("/no/such/keyring.gpg") && !error.help.is_empty(), "{error}");
+    assert!(error.message.contains("/no/such/keyring.gpg"), "{error}");
+    assert!(error.help.concat().contains("debian-archive-keyring"), "{:?}", error.help);
 }
 
 #[test]

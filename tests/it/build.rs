@@ -39,6 +39,7 @@ pub fn model(releases: &[(&str, u32)]) -> Model {
                     codename: Spanned::new(Codename::parse(name).unwrap(), span),
                     version: *version,
                     sources: Vec::new(),
+                    keyring: None,
                 })
                 .collect(),
             valid_for: 864_000,

@@ -44,7 +44,8 @@ pub fn machine(model: &Model, host: &Host) -> Result<Machine, NotYet> {
     if !open.is_empty() {
         return Err(NotYet::Open(open));
     }
-    let sources = model.fleet.release(&host.release).map(|release| release.sources.as_slice()).unwrap_or_default();
+    let release = model.fleet.release(&host.release);
+    let sources = release.map(|release| release.sources.as_slice()).unwrap_or_default();
     let source = |source: &debrole::model::ArchiveSource| Source {
         uri: source.uri.clone(),
         suite: source.suite.clone(),
@@ -52,7 +53,11 @@ pub fn machine(model: &Model, host: &Host) -> Result<Machine, NotYet> {
     };
     Ok(Machine {
         name: host.name.to_string(),
-        release: Release { codename: host.release.to_string(), sources: sources.iter().map(source).collect() },
+        release: Release {
+            codename: host.release.to_string(),
+            sources: sources.iter().map(source).collect(),
+            keyring: release.and_then(|release| release.keyring.clone()),
+        },
         architecture: vm.architecture.to_owned(),
         cpus: vm.cpus,
         memory: vm.memory,

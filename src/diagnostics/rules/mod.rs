@@ -107,6 +107,7 @@ rules! {
     invalid_full_name,
     invalid_group_name,
     invalid_host_name,
+    invalid_keyring_path,
     invalid_ledger,
     invalid_mac,
     invalid_maintainer,

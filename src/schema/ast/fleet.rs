@@ -161,6 +161,14 @@ schema! {
             default: "\"http://security.debian.org/debian-security\"",
             example: "\"http://security.debian.org/debian-security\"", source: "sources.list(5)"
         },
+        /// The keyring file, on the machine where debrole runs, of the keys that `mirror` and `security` are signed with:
+        /// for a mirror that signs its own state, as aptly's and reprepro's do. Without it, both are signed by Debian.
+        /// Where one is and the other is not, the file holds the keys of both. Machines that are provisioned get a copy of it
+        /// in /etc/apt/keyrings.
+        signed_by: Text {
+            default: "\"/usr/share/keyrings/debian-archive-keyring.gpg\"",
+            example: "\"/etc/apt/keyrings/mirror.gpg\"", source: "sources.list(5), `Signed-By`"
+        },
         /// The archive areas that the fleet uses.
         components: Texts { default: "[\"main\"]", example: "[\"main\", \"contrib\"]", source: "Debian Policy 2.2" },
     }

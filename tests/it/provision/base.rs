@@ -60,7 +60,13 @@ fn a_base_is_made_again_when_apt_has_an_upgrade_for_it_and_used_when_the_mirror_
         return;
     }
     let directory = tempfile::Builder::new().prefix("bases-").tempdir_in(cache().parent().unwrap()).unwrap();
-    let mut wanted = BaseRequest::of(&machine(Firmware::Bios, ROOT), true);
+    // By a keyring that is not Debian's in name.
+    let keys = tempfile::tempdir().unwrap();
+    let keyring = keys.path().join("site.pgp");
+    std::fs::copy("/usr/share/keyrings/debian-archive-keyring.gpg", &keyring).unwrap();
+    let mut machine = machine(Firmware::Bios, ROOT);
+    machine.release.keyring = Some(keyring.clone());
+    let mut wanted = BaseRequest::of(&machine, true);
     // What a killed run leaves is no base and does no harm.
     std::fs::create_dir_all(directory.path().join("new/root/etc")).unwrap();
     let heard = Heard::default();
@@ -69,6 +75,10 @@ fn a_base_is_made_again_when_apt_has_an_upgrade_for_it_and_used_when_the_mirror_
     assert!(!directory.path().join("new").exists());
     let tree = first.tree.clone();
     assert!(!tree.join("boot/grub").exists(), "a container has no boot loader");
+    // The machine's own apt goes on with it.
+    assert_eq!(std::fs::read(tree.join("etc/apt/keyrings/mirror.pgp")).unwrap(), std::fs::read(&keyring).unwrap());
+    let sources = std::fs::read_to_string(tree.join("etc/apt/sources.list.d/debian.sources")).unwrap();
+    assert_eq!(sources.matches("Signed-By: /etc/apt/keyrings/mirror.pgp\n").count(), 3, "{sources}");
 
     // Nothing has moved.
     let heard = Heard::default();

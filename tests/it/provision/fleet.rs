@@ -101,7 +101,11 @@ pub fn machine(firmware: Firmware, disks: &[(&str, u64, FileSystem, &str)]) -> M
     };
     Machine {
         name: HOST.to_owned(),
-        release: Suite { codename: "bookworm".to_owned(), sources: sources.into_iter().map(source).collect() },
+        release: Suite {
+            codename: "bookworm".to_owned(),
+            sources: sources.into_iter().map(source).collect(),
+            keyring: None,
+        },
         architecture: "amd64".to_owned(),
         cpus: 2,
         memory: 1024,

@@ -44,7 +44,7 @@ fn within<T: Send>(lab: &Lab, what: impl FnOnce() -> T + Send) -> T {
 fn machine(name: &str, mac: u8) -> Machine {
     Machine {
         name: name.to_owned(),
-        release: Release { codename: "bookworm".to_owned(), sources: Vec::new() },
+        release: Release { codename: "bookworm".to_owned(), sources: Vec::new(), keyring: None },
         architecture: "amd64".to_owned(),
         cpus: 1,
         memory: 256,

@@ -256,6 +256,7 @@ impl Repository<'_> {
         let write = || {
             let (manifest, indexes) = self.next(packages, highest, settings, signer, self.date(now));
             let generation = self.sign(manifest, signer).map_err(one)?;
+            signer.rest();
             self.stage(&generation, &new, &indexes, signer).map(|()| generation)
         };
         // The new packages are on their way to the disk while indexes are made and signed: little of them is left for

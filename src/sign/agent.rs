@@ -5,6 +5,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -48,14 +49,33 @@ impl Agent {
 
     /// Ends it (what `gpgconf --kill` does by way of three programs), and waits until it is gone: it removes its sockets
     /// by their names, and would take those of its successor along.
-    pub fn end(mut self) {
+    pub fn end(self) {
+        self.dismiss().wait();
+    }
+
+    /// Tells it to end.
+    pub fn dismiss(mut self) -> Going {
         let process = self.process().and_then(|process| pidfd_open(process, PidfdFlags::empty()).ok());
-        if self.0.get_mut().write_all(b"KILLAGENT\n").is_err() {
-            return;
-        }
+        let told = self.0.get_mut().write_all(b"KILLAGENT\n").is_ok();
+        Going { agent: told.then_some(self), process }
+    }
+}
+
+/// An agent that was told to end.
+#[derive(Debug)]
+pub(super) struct Going {
+    /// None where it could not be told: it ends already.
+    agent: Option<Agent>,
+    process: Option<OwnedFd>,
+}
+
+impl Going {
+    /// Until it is gone.
+    pub fn wait(self) {
+        let Some(mut agent) = self.agent else { return };
         // Until it has hung up.
-        let _ = io::copy(&mut self.0, &mut io::sink());
-        if let Some(process) = process {
+        let _ = io::copy(&mut agent.0, &mut io::sink());
+        if let Some(process) = self.process {
             let limit = PATIENCE.try_into().ok();
             let _ = poll(&mut [PollFd::new(&process, PollFlags::IN)], limit.as_ref());
         }

@@ -103,6 +103,9 @@ impl Signer for GpgSigner {
         let exported = export(&self.home, &self.fingerprints, false)?;
         Ok(self.public.get_or_init(|| exported).clone())
     }
+    fn rest(&self) {
+        self.home.dismiss_agent();
+    }
 }
 
 /// The key by its *full* fingerprint, with its secret part: gpg's `-u ed` would also take `ed2`.

@@ -7,13 +7,13 @@
 //! [room]: Place::Room
 
 use super::SignError;
-use super::agent::{self, Agent, Leash, Owner};
+use super::agent::{self, Agent, Going, Leash, Owner};
 use gpgme::{Context, Protocol};
 use std::fmt;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Longer homes are reached through a symlink: `S.gpg-agent.browser` must still fit into `sun_path`.
 const LONGEST: usize = 80;
@@ -33,8 +33,21 @@ no-comments
 pub struct Home {
     real: PathBuf,
     place: Place,
-    /// The agent that we started, held by a program that ends with us.
-    agent: OnceLock<Option<Leash>>,
+    agent: Mutex<Work>,
+}
+
+/// How it is with the agent.
+#[derive(Default)]
+enum Work {
+    /// Nothing needed one so far.
+    #[default]
+    ToCome,
+    /// One that was there before us, or gpg's own.
+    BySomebody,
+    /// By one that we started, held by a program that ends with us.
+    Ours(Leash),
+    /// What there was is done, and the agent goes.
+    Done(Leash, Going),
 }
 
 /// Where gpg works.
@@ -72,7 +85,7 @@ impl Home {
         if shared {
             return Home::open_to_change(path);
         }
-        Ok(Home { real, place: Place::Room(OnceLock::new()), agent: OnceLock::new() })
+        Ok(Home { real, place: Place::Room(OnceLock::new()), agent: Mutex::default() })
     }
 
     /// Opens a directory that is there, to change what is in it.
@@ -96,7 +109,7 @@ impl Home {
         }
         let agent_stays = agent.is_some() || agent::is_elsewhere(&short);
         let place = Place::Itself { short, agent_stays, _link: link };
-        Ok(Home { real, place, agent: OnceLock::new() })
+        Ok(Home { real, place, agent: Mutex::default() })
     }
 
     /// Where it really is.
@@ -131,11 +144,36 @@ impl Home {
     /// debrole is killed.
     pub(super) fn start_agent(&self) -> Result<(), SignError> {
         let place = self.place()?;
-        self.agent.get_or_init(|| match self.place {
-            Place::Itself { agent_stays: true, .. } => None,
-            _ => Leash::start(place).ok(),
-        });
+        let mut work = self.work();
+        if let Work::Done(..) = *work
+            && let Work::Done(leash, going) = std::mem::take(&mut *work)
+        {
+            going.wait();
+            drop(leash);
+        }
+        if let Work::ToCome = *work {
+            *work = match self.place {
+                Place::Itself { agent_stays: true, .. } => Work::BySomebody,
+                _ => Leash::start(place).map_or(Work::BySomebody, Work::Ours),
+            };
+        }
         Ok(())
+    }
+
+    /// Nothing is to be signed for now: an agent that is ours alone may end while something else is done.
+    pub(super) fn dismiss_agent(&self) {
+        let Place::Room(room) = &self.place else { return };
+        let mut work = self.work();
+        if let (Work::Ours(_), Some(room)) = (&*work, room.get())
+            && let Some(agent) = Agent::greeted(room.path())
+            && let Work::Ours(leash) = std::mem::take(&mut *work)
+        {
+            *work = Work::Done(leash, agent.dismiss());
+        }
+    }
+
+    fn work(&self) -> MutexGuard<'_, Work> {
+        self.agent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The directory that gpg works in.
@@ -238,11 +276,11 @@ impl Drop for Home {
                     agent.end();
                 }
             }
-            Place::Room(room) => {
-                if let (Some(Some(_)), Some(room)) = (self.agent.get(), room.get())
-                    && let Some(agent) = Agent::greeted(room.path())
-                {
-                    agent.end();
+            Place::Room(_) => {
+                self.dismiss_agent();
+                if let Work::Done(leash, going) = std::mem::take(&mut *self.work()) {
+                    going.wait();
+                    drop(leash);
                 }
             }
         }

@@ -19,6 +19,8 @@ pub trait Signer: Sync {
     fn fingerprints(&self) -> Vec<String>;
     /// The public keys it signs with, binary: a keyring for gpgv and apt.
     fn public_keys(&self) -> Result<Vec<u8>, SignError>;
+    /// Nothing is to be signed for now: what was started for it may end while something else is done.
+    fn rest(&self) {}
 }
 
 #[derive(Debug, Clone, thiserror::Error)]

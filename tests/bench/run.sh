@@ -33,12 +33,11 @@ measure() {
   end=$EPOCHREALTIME
   echo "$((${end/./} - ${start/./})) $(tail -n 1 "$work/mem")" >>"$name.runs"
 }
-# clear PATH…: removes what the run before has written. ext4 passes over inodes that were freed in the last five seconds,
-# one by one: who publishes a moment after a removal, whoever it is, pays for that.
-clear() {
-  rm -rf "$@"
+# settle: what the run before has written is on the disk. Nothing that a run has written is removed before the end: for
+# minutes ext4 passes over inodes that were freed, one by one, and who publishes then, whoever it is, pays for that.
+settle() {
   sync
-  sleep 6
+  sleep 2
 }
 # median NAME COLUMN: of its runs (1: microseconds, 2: KiB).
 median() { sort -n -k"$2" "$1.runs" | awk -v c="$2" '{ v[NR] = $c } END { print v[int((NR + 1) / 2)] }'; }
@@ -97,29 +96,29 @@ export -f build
 export debrole
 
 for ((n = 0; n < runs; n++)); do
-  clear out
-  measure debrole-nothing "$debrole" -C tree --out out build --no-gate --first-publish
+  settle
+  measure debrole-nothing "$debrole" -C tree --out "out$n" build --no-gate --first-publish
 done
 for ((n = 0; n < runs; n++)); do
   sed -i "s/^workers = .*/workers = $((100 + n))/" tree/roles/r1999.toml 2>/dev/null || sed -i "s/^workers = .*/workers = $((100 + n))/" tree/roles/r0.toml
   sleep 1.1 # two publishes in one second wait for each other: nothing is dated in the future
-  measure debrole-one "$debrole" -C tree --out out build --no-gate
+  measure debrole-one "$debrole" -C tree --out out0 build --no-gate
 done
 for ((n = 0; n < runs; n++)); do
-  measure debrole-same "$debrole" -C tree --out out build --no-gate
+  measure debrole-same "$debrole" -C tree --out out0 build --no-gate
 done
 if "$debrole" -C tree --out gated build --first-publish >gate.log 2>&1; then
-  clear gated
-  measure debrole-gate "$debrole" -C tree --out gated build --first-publish
+  settle
+  measure debrole-gate "$debrole" -C tree --out gated2 build --first-publish
   gate=$(seconds $(($(median debrole-gate 1) - $(median debrole-nothing 1))))
 else
   gate="not run: $(tail -n 1 gate.log)"
 fi
 
 ### what the peers start from
-rm -rf out2 && "$debrole" -C tree --out out2 build --no-gate --first-publish >/dev/null
+"$debrole" -C tree --out ready build --no-gate --first-publish >/dev/null
 mkdir dirs debs
-find out2/pool -name '*.deb' | sort >list
+find ready/pool -name '*.deb' | sort >list
 while read -r deb; do dpkg-deb -R "$deb" "dirs/$(basename "$deb" .deb)"; done <list
 packages=$(wc -l <list)
 install -d -m 700 gnupg
@@ -163,7 +162,8 @@ for suite in bookworm trixie; do
 done
 SH
 for ((n = 0; n < (runs + 1) / 2; n++)); do
-  clear lean
+  settle
+  mv lean "lean$n" 2>/dev/null || true
   measure lean-nothing bash lean.sh
 done
 bash lean-one.sh
@@ -203,9 +203,11 @@ export -f reprepro_nothing reprepro_one aptly_nothing aptly_one
 export work key
 
 for ((n = 0; n < (runs + 1) / 2; n++)); do
-  clear reprepro/db reprepro/dists reprepro/pool
+  settle
+  mkdir -p "old$n"
+  mv reprepro/db reprepro/dists reprepro/pool aptly aptly.conf "old$n" 2>/dev/null || true
   measure reprepro-nothing bash -ec reprepro_nothing
-  clear aptly aptly.conf
+  settle
   measure aptly-nothing bash -ec aptly_nothing
 done
 for ((n = 0; n < runs; n++)); do

@@ -4,7 +4,7 @@
 #   make test         every test (root; builds Debian trees once under DEBROLE_TEST_CACHE)
 #   make test-quick   the tests that need no Debian tree, in under two minutes
 #   make lint         rustfmt, clippy, shellcheck, the generated documentation is fresh
-#   make bench        debrole beside dpkg-deb, apt-ftparchive, reprepro, aptly and equivs, in one run
+#   make bench        debrole beside dpkg-deb, apt-ftparchive, reprepro, aptly and equivs, and a machine made beside debvm's
 #   make deb          debrole itself as a Debian package in target/deb/
 #   make install      to $(DESTDIR)$(PREFIX)
 
@@ -23,6 +23,7 @@ TEST_PACKAGES  := age mmdebstrap systemd-container iproute2 socat strace lintian
                   dpkg-dev sqv debsums equivs fakeroot curl git xz-utils util-linux procps openssh-client sudo time groff-base \
                   qemu-system-x86 ovmf libvirt-daemon-system libvirt-clients openssh-server \
                   fdisk mtools dosfstools e2fsprogs btrfs-progs xfsprogs
+BENCH_PACKAGES := debvm python3
 DEB_PACKAGES   := debhelper dpkg-dev lintian
 
 # install-packages,LIST: installs those of LIST that are missing, and says nothing where none is.
@@ -85,7 +86,9 @@ lint: have-cargo lint-packages
 	$(CARGO) run --quiet --locked -- reference --check doc
 
 bench: build test-packages
+	$(call install-packages,$(BENCH_PACKAGES))
 	tests/bench/run.sh $(TARGET)/release/debrole
+	$(SUDO) tests/bench/provision.sh $(TARGET)/release/debrole
 
 deb: have-cargo deb-packages
 	rm -rf $(TARGET)/deb && mkdir -p $(TARGET)/deb/debrole

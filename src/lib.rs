@@ -25,6 +25,7 @@ pub mod build;
 pub mod deb;
 pub mod diagnostics;
 pub mod exec;
+pub mod host_apt;
 pub mod leak;
 pub mod lower;
 pub mod model;

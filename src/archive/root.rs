@@ -1,14 +1,11 @@
 //! A private apt root: its own configuration, sources, lists, cache and dpkg status, so that nothing of the build
 //! machine's apt decides what is found, and nothing here changes the build machine.
 //!
-//! **What is kept of the host's apt**, because it says how this site reaches its mirrors and not what they hold:
-//! everything below `Acquire::http`, `Acquire::https` and `Acquire::ftp` (proxies, certificate authorities, time
-//! limits), retries, the choice between IPv4 and IPv6, the checks of Release dates (a site that mirrors a snapshot
-//! has to relax them), and the passwords of /etc/apt/auth.conf. Nothing else: no sources, preferences, hooks,
-//! architectures or keys.
+//! What is kept of the host's apt is in [`crate::host_apt`].
 
 use super::Unavailable;
 use crate::exec::{Command, ExecError, Output};
+use crate::host_apt;
 use crate::model::ArchiveSource;
 use crate::names::Architecture;
 use rustix::fs::FlockOperation;
@@ -25,17 +22,6 @@ const UPDATE_LIMIT: Duration = Duration::from_secs(600);
 
 /// How long one run of apt's solver may take.
 const SOLVE_LIMIT: Duration = Duration::from_secs(300);
-
-/// Host options that are kept, as prefixes of lower-case names.
-const KEPT: &[&str] = &[
-    "acquire::http",
-    "acquire::ftp",
-    "acquire::retries",
-    "acquire::forceipv",
-    "acquire::check-",
-    "acquire::min-",
-    "acquire::max-",
-];
 
 /// A private apt root in a directory of its own.
 #[derive(Debug)]
@@ -115,7 +101,7 @@ impl Root {
              Acquire::GzipIndexes \"false\";\n"
         );
         if host == HostSettings::Kept {
-            configuration.push_str(&host_settings()?);
+            configuration.push_str(&host_apt::settings()?);
         }
         root.write("apt.conf", &configuration)?;
         root.write("etc/fleet.sources", sources)?;
@@ -206,33 +192,6 @@ pub fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The host's own options that are kept (see the module's text), as configuration text.
-fn host_settings() -> Result<String, Unavailable> {
-    let dump = Command::new("apt-config").arg("dump").run_ok()?.stdout_text();
-    let mut text = kept_settings(&dump);
-    for (option, path) in [("Dir::Etc::netrc", "/etc/apt/auth.conf"), ("Dir::Etc::netrcparts", "/etc/apt/auth.conf.d")]
-    {
-        if rustix::fs::access(path, rustix::fs::Access::READ_OK).is_ok() {
-            text.push_str(&format!("{option} \"{path}\";\n"));
-        }
-    }
-    Ok(text)
-}
-
-/// The kept lines of `apt-config dump`; its format is that of a configuration file (apt.conf(5)).
-fn kept_settings(dump: &str) -> String {
-    let mut text = String::new();
-    for line in dump.lines() {
-        let Some((name, value)) = line.split_once(' ') else { continue };
-        let name = name.to_ascii_lowercase();
-        if value != "\"\";" && KEPT.iter().any(|prefix| name.starts_with(prefix)) {
-            text.push_str(line);
-            text.push('\n');
-        }
-    }
-    text
-}
-
 /// What apt said that a person should see: its lines that begin with `W:`, `E:` or `N:` or tell of an `Err:`, in
 /// order. (`Ign:` and `Get:` are progress.)
 pub fn complaints(output: &Output) -> Vec<String> {
@@ -253,19 +212,6 @@ pub fn complaints(output: &Output) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_the_way_to_the_mirrors_is_kept_of_the_host() {
-        let dump = "APT \"\";\nAPT::Architecture \"amd64\";\nAcquire \"\";\nAcquire::http \"\";\n\
-            Acquire::http::Proxy \"http://proxy.example.org:3128\";\nAcquire::https::CAInfo \"/etc/ssl/site.pem\";\n\
-            Acquire::Check-Valid-Until \"false\";\nAcquire::Languages:: \"de\";\nAPT::Update::Post-Invoke:: \"rm x\";\n\
-            Dir::Etc::sourcelist \"x\";\n";
-        assert_eq!(
-            kept_settings(dump),
-            "Acquire::http::Proxy \"http://proxy.example.org:3128\";\n\
-             Acquire::https::CAInfo \"/etc/ssl/site.pem\";\nAcquire::Check-Valid-Until \"false\";\n"
-        );
-    }
 
     #[test]
     fn complaints_are_found_in_what_a_terminal_would_show() {

@@ -159,6 +159,9 @@ pub enum Hypervisor {
     Check {
         /// The hypervisor, by its fully qualified domain name [default: this machine]
         host: Option<String>,
+        /// Where base trees are kept, whose newest kernel KVM is tried with [default: as for provision]
+        #[arg(long, value_name = "DIR", env = "DEBROLE_BASE_CACHE")]
+        base_cache: Option<PathBuf>,
     },
 }
 

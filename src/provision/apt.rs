@@ -4,6 +4,7 @@
 
 use super::Source;
 use crate::exec::{Command, ExecError};
+use crate::host_apt;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io;
@@ -15,17 +16,6 @@ const UPDATE_LIMIT: Duration = Duration::from_secs(600);
 
 /// How long the packages of a machine may take to download and install: a gigabyte over a slow line, under emulation.
 pub const INSTALL_LIMIT: Duration = Duration::from_secs(3600);
-
-/// Options of the host's that are kept, as prefixes of lower-case names: how mirrors are reached, not what they hold.
-const KEPT: &[&str] = &[
-    "acquire::http",
-    "acquire::ftp",
-    "acquire::retries",
-    "acquire::forceipv",
-    "acquire::check-",
-    "acquire::min-",
-    "acquire::max-",
-];
 
 /// A private apt root: a directory with apt.conf, sources, lists.
 #[derive(Debug, Clone)]
@@ -106,7 +96,7 @@ impl Apt {
              APT::Get::Assume-Yes \"true\";\n\
              Acquire::Languages \"none\";\n\
              {}",
-            host_settings()?
+            host_apt::settings()?
         );
         let apt = Apt { directory: directory.to_owned() };
         apt.write("apt.conf", &configuration)?;
@@ -189,43 +179,9 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The host's own options that are kept, as configuration text.
-fn host_settings() -> Result<String, ExecError> {
-    let dump = Command::new("apt-config").arg("dump").run_ok()?.stdout_text();
-    let mut text = kept(&dump);
-    for (option, path) in [("Dir::Etc::netrc", "/etc/apt/auth.conf"), ("Dir::Etc::netrcparts", "/etc/apt/auth.conf.d")]
-    {
-        if Path::new(path).exists() {
-            text.push_str(&format!("{option} \"{path}\";\n"));
-        }
-    }
-    Ok(text)
-}
-
-/// The kept lines of `apt-config dump`; its format is that of a configuration file (apt.conf(5)).
-fn kept(dump: &str) -> String {
-    let mut text = String::new();
-    for line in dump.lines() {
-        let Some((name, value)) = line.split_once(' ') else { continue };
-        let name = name.to_ascii_lowercase();
-        if value != "\"\";" && KEPT.iter().any(|prefix| name.starts_with(prefix)) {
-            text.push_str(line);
-            text.push('\n');
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_the_way_to_the_mirrors_is_kept_of_the_host() {
-        let dump = "APT \"\";\nAcquire::http \"\";\nAcquire::http::Proxy \"http://proxy.example.org:3128\";\n\
-            Acquire::Languages:: \"de\";\nAPT::Update::Post-Invoke:: \"rm x\";\nDir::Etc::sourcelist \"x\";\n";
-        assert_eq!(kept(dump), "Acquire::http::Proxy \"http://proxy.example.org:3128\";\n");
-    }
 
     #[test]
     fn a_complaint_is_told_once() {

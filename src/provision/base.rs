@@ -274,6 +274,13 @@ pub fn kernel(cache: &Path, request: &BaseRequest) -> Option<PathBuf> {
     newest_kernel(&newest(cache, &request.key())?.directory.join("root/boot"))
 }
 
+/// The newest kernel of all trees in `cache`, whatever they are for.
+pub fn any_kernel(cache: &Path) -> Option<PathBuf> {
+    let entries = fs::read_dir(cache).ok()?.flatten();
+    let kernels = entries.filter_map(|entry| newest_kernel(&entry.path().join("root/boot")));
+    kernels.max_by_key(|kernel| fs::metadata(kernel).and_then(|meta| meta.modified()).ok())
+}
+
 /// A base in the cache.
 struct Found {
     directory: PathBuf,

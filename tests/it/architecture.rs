@@ -12,6 +12,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("near", &[]),
     ("ssh_key", &[]),
     ("exec", &[]),
+    ("host_apt", &["exec"]),
     // Of `exec` in its own test only.
     ("age", &["ssh_key"]),
     ("names", &["near"]),
@@ -36,7 +37,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("allocate", &["deb", "model"]),
     ("adopt", &["lower", "model", "names", "plan", "relation", "ssh_key"]),
     ("leak", &["deb", "diagnostics", "names", "ssh_key"]),
-    ("archive", &["diagnostics", "exec", "model", "names", "near", "plan", "relation", "repo", "source"]),
+    ("archive", &["diagnostics", "exec", "host_apt", "model", "names", "near", "plan", "relation", "repo", "source"]),
     (
         "build",
         &["access", "deb", "diagnostics", "lower", "model", "names", "plan", "relation", "repo", "source", "ssh_key"],
@@ -45,7 +46,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("repo", &["diagnostics", "exec", "names", "plan", "sign", "source"]),
     ("serve", &["diagnostics"]),
     // A repository, a key and a machine: nothing of the compiler.
-    ("provision", &["exec"]),
+    ("provision", &["exec", "host_apt"]),
 ];
 
 /// Modules that must not look at the clock, the environment or the disk, nor make random numbers.

@@ -8,6 +8,7 @@ use crate::commands::{Failure, Outcome};
 use crate::reporter::Reporter;
 use anyhow::anyhow;
 use debrole::model::Model;
+use debrole::provision::base;
 use debrole::provision::probe::sheet::{self, Condition, Finding};
 use debrole::provision::record::Listed;
 use debrole::provision::run::libvirt::Libvirt;
@@ -134,13 +135,15 @@ fn list(site: &Site<'_>) -> Outcome {
 
 /// Like a doctor's sheet: what works, and of what does not, why and what to do.
 pub fn hypervisor(command: &Hypervisor, global: &Global, reporter: &Reporter) -> Outcome {
-    let Hypervisor::Check { host } = command;
+    let Hypervisor::Check { host, base_cache } = command;
+    // What provisioning would try: some hosts run a boot sector and hang with a kernel.
+    let kernel = base::any_kernel(&site::base_cache(base_cache.as_deref()));
     let (name, findings) = match host {
         None => {
             let socket = SOCKETS.iter().any(|socket| Path::new(socket).exists());
             let libvirt = socket.then(|| Libvirt::new(SYSTEM, "default", ""));
             let _busy = reporter.busy("running guests");
-            ("this machine".to_owned(), sheet::this_machine(libvirt.as_ref(), &[], None))
+            ("this machine".to_owned(), sheet::this_machine(libvirt.as_ref(), &[], kernel.as_deref()))
         }
         Some(name) => {
             let places = crate::commands::load::places(global, reporter)?;
@@ -153,7 +156,7 @@ pub fn hypervisor(command: &Hypervisor, global: &Global, reporter: &Reporter) ->
             };
             let libvirt = Libvirt::new(&hypervisor.uri, &hypervisor.pool, "");
             let _busy = reporter.busy(format!("asking {name}"));
-            (name.clone(), sheet::other_machine(&libvirt, &bridges(model, name), None))
+            (name.clone(), sheet::other_machine(&libvirt, &bridges(model, name), kernel.as_deref()))
         }
     };
     reporter.result(format_args!("{name}:"));

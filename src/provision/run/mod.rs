@@ -7,6 +7,7 @@ mod kept;
 pub mod libvirt;
 mod local;
 pub mod nspawn;
+mod own;
 pub mod qemu;
 mod qmp;
 

@@ -4,10 +4,10 @@
 //! What tells a container from all others is its root: its first process has the directory that we gave it, and no other
 //! process has that. So it is found, and stopped, even when the nspawn that started it is no more.
 
-use super::kept::{self, Directory, KEEP_CONSOLE, quoted};
-use super::{Entry, Form, FormKind, Hypervisor, RunError, State, Stop, aside, local};
+use super::kept::{self, Directory, Draft, quoted};
+use super::own::Own;
+use super::{Form, FormKind, RunError};
 use crate::exec::Command;
-use crate::provision::console::{ConsoleLines, Follow};
 use crate::provision::probe::Proof;
 use crate::provision::{Accelerator, Machine, Progress};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -15,8 +15,6 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-
-const LOG: &str = "console.log";
 
 /// How long a container whose init was killed may take to be gone.
 const END: Duration = Duration::from_secs(30);
@@ -52,7 +50,68 @@ impl Nspawn {
         format!("debrole-{}-{name}", self.directory.token(name))
     }
 
-    fn script(&self, machine: &Machine) -> String {
+    fn leader(&self, name: &str) -> Option<Leader> {
+        leader(&self.path(name).join("root"))
+    }
+}
+
+fn running(path: &Path) -> bool {
+    kept::runs(path) || leader(&path.join("root")).is_some()
+}
+
+/// The process that is the first of its own process namespace, one below ours, and has this directory as its root.
+fn leader(root: &Path) -> Option<Leader> {
+    let root = std::fs::metadata(root).ok()?;
+    let ours = namespaces("self")?.len();
+    let numbers = std::fs::read_dir("/proc").ok()?.flatten();
+    numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok()).find_map(|pid| {
+        let is_it = || {
+            let numbers = namespaces(&pid.to_string())?;
+            let its = std::fs::metadata(format!("/proc/{pid}/root")).ok()?;
+            let first = numbers.len() == ours + 1 && numbers.last().is_some_and(|number| number == "1");
+            (first && (its.dev(), its.ino()) == (root.dev(), root.ino())).then_some(())
+        };
+        is_it()?;
+        let process = pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;
+        // Once more, now that the number can't become another's unnoticed.
+        is_it()?;
+        Some(Leader { pid, process })
+    })
+}
+
+/// A process's numbers in its process namespaces, the outermost first.
+fn namespaces(process: &str) -> Option<Vec<String>> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+    Some(numbers.split_whitespace().map(str::to_owned).collect())
+}
+
+impl Own for Nspawn {
+    const FORM: FormKind = FormKind::Tree;
+    const ACCELERATORS: &'static [Accelerator] = &[Accelerator::Nspawn];
+    const AGAIN: Duration = Duration::from_secs(5);
+
+    fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    fn proof(&self, _: Option<&Path>) -> Proof {
+        Proof::Missing { why: "a container has no processor of its own".to_owned() }
+    }
+
+    fn lacks(&self, _: &Machine) -> Option<RunError> {
+        None
+    }
+
+    fn fill(&self, draft: &Draft<'_>, _: &Machine, form: &Form, progress: &dyn Progress) -> Result<(), RunError> {
+        if let Form::Tree(tree) = form {
+            progress.say(&format!("the machine's tree to {}", self.directory.root.display()));
+            draft.take(tree, "root")?;
+        }
+        draft.write("stop", include_str!("stop_nspawn.sh"), 0o700)
+    }
+
+    fn script(&self, machine: &Machine, _: Accelerator, _: &Form) -> String {
         let name = &machine.name;
         let (token, namespace) = (&self.directory.token(name)[..10], self.namespace(name));
         let mut script = kept::preamble();
@@ -101,17 +160,34 @@ exit "$status"
         script
     }
 
-    fn leader(&self, name: &str) -> Option<Leader> {
-        leader(&self.path(name).join("root"))
+    fn runs(&self, name: &str) -> bool {
+        running(&self.path(name))
     }
 
-    fn running(&self, name: &str) -> bool {
-        running(&self.path(name))
+    fn runs_in(path: &Path) -> bool {
+        running(path)
+    }
+
+    fn run(&self, name: &str, said: &dyn Fn() -> String) -> Result<(), RunError> {
+        self.directory.start(name, || self.leader(name).is_some()).map_err(|error| match (error, said()) {
+            // What nspawn itself has to say goes where its container's console goes.
+            (RunError::DoesNotStart { name, on, .. }, said) if !said.is_empty() => {
+                RunError::DoesNotStart { name, on, reason: said }
+            }
+            (error, _) => error,
+        })
+    }
+
+    fn press(&self, name: &str) -> Result<(), RunError> {
+        let Some(leader) = self.leader(name) else { return Ok(()) };
+        // SIGRTMIN+4, to systemd: power off (systemd(1)). By number, as sh(1) may know no name of it.
+        let kill = format!("kill -38 {}", leader.pid);
+        Command::new("sh").args(["-c", &kill]).run().map(drop).map_err(RunError::exec(format!("stop \"{name}\"")))
     }
 
     fn end(&self, name: &str) -> Result<(), RunError> {
         let until = Instant::now() + END;
-        while self.running(name) {
+        while self.runs(name) {
             if let Some(leader) = self.leader(name) {
                 // With it goes all that is in its process namespace. An error means that it has gone.
                 let _ = pidfd_send_signal(&leader.process, Signal::KILL);
@@ -138,154 +214,8 @@ exit "$status"
         }
     }
 
-    fn remove_under(&self, name: &str) -> Result<(), RunError> {
-        match self.directory.ours(name) {
-            Ok(_) => self.end(name)?,
-            Err(RunError::Absent { .. }) => {}
-            Err(error) => return Err(error),
-        }
-        self.directory.remove(name)
-    }
-}
-
-fn running(path: &Path) -> bool {
-    kept::runs(path) || leader(&path.join("root")).is_some()
-}
-
-/// The process that is the first of its own process namespace, one below ours, and has this directory as its root.
-fn leader(root: &Path) -> Option<Leader> {
-    let root = std::fs::metadata(root).ok()?;
-    let ours = namespaces("self")?.len();
-    let numbers = std::fs::read_dir("/proc").ok()?.flatten();
-    numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok()).find_map(|pid| {
-        let is_it = || {
-            let numbers = namespaces(&pid.to_string())?;
-            let its = std::fs::metadata(format!("/proc/{pid}/root")).ok()?;
-            let first = numbers.len() == ours + 1 && numbers.last().is_some_and(|number| number == "1");
-            (first && (its.dev(), its.ino()) == (root.dev(), root.ino())).then_some(())
-        };
-        is_it()?;
-        let process = pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;
-        // Once more, now that the number can't become another's unnoticed.
-        is_it()?;
-        Some(Leader { pid, process })
-    })
-}
-
-/// A process's numbers in its process namespaces, the outermost first.
-fn namespaces(process: &str) -> Option<Vec<String>> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
-    Some(numbers.split_whitespace().map(str::to_owned).collect())
-}
-
-impl Hypervisor for Nspawn {
-    fn describe(&self) -> String {
-        self.directory.on.clone()
-    }
-
-    fn form(&self) -> FormKind {
-        FormKind::Tree
-    }
-
-    fn accelerators(&self) -> Vec<Accelerator> {
-        vec![Accelerator::Nspawn]
-    }
-
-    fn prove_kvm(&self, _: Option<&Path>) -> Proof {
-        Proof::Missing { why: "a container has no processor of its own".to_owned() }
-    }
-
-    fn free(&self, machine: &Machine) -> Result<(), Vec<RunError>> {
-        let mut wrong = self.directory.taken(machine);
-        wrong.extend(local::networks(machine, &self.directory.on));
-        wrong.extend(local::room(machine, &self.directory.root));
-        wrong.extend(local::answering(machine));
-        if wrong.is_empty() { Ok(()) } else { Err(wrong) }
-    }
-
-    fn place(
-        &self,
-        machine: &Machine,
-        accelerator: Accelerator,
-        form: &Form,
-        progress: &dyn Progress,
-    ) -> Result<(), RunError> {
-        let on = || self.directory.on.clone();
-        let Form::Tree(tree) = form else {
-            return Err(RunError::Form { on: on(), wanted: "a directory", given: "disks" });
-        };
-        if !self.accelerators().contains(&accelerator) {
-            return Err(RunError::Accelerator { on: on(), wanted: accelerator, can: self.accelerators() });
-        }
-        let draft = self.directory.draft(machine, accelerator)?;
-        progress.say(&format!("the machine's tree to {}", self.directory.root.display()));
-        draft.take(tree, "root")?;
-        draft.write("keep_console.pl", KEEP_CONSOLE, 0o600)?;
-        draft.write("stop", include_str!("stop_nspawn.sh"), 0o700)?;
-        draft.write(LOG, "", 0o600)?;
-        draft.write("start", &self.script(machine), 0o700)?;
-        draft.finish()
-    }
-
-    fn start(&self, name: &str) -> Result<Box<dyn ConsoleLines>, RunError> {
-        self.directory.ours(name)?;
-        let path = self.path(name);
-        let log = path.join(LOG);
-        let from = std::fs::metadata(&log).map_or(0, |metadata| metadata.len());
-        let follow = {
-            let path = path.clone();
-            Follow::new(&log, from, Box::new(move || running(&path)))
-        };
-        if !self.running(name)
-            && let Err(error) = self.directory.start(name, || self.leader(name).is_some())
-        {
-            let _ = self.end(name);
-            let said = std::fs::read(&log).unwrap_or_default();
-            let said = String::from_utf8_lossy(said.get(from as usize..).unwrap_or_default()).trim().to_owned();
-            return Err(match error {
-                // What nspawn itself has to say goes where its container's console goes.
-                RunError::DoesNotStart { name, on, .. } if !said.is_empty() => {
-                    RunError::DoesNotStart { name, on, reason: said }
-                }
-                error => error,
-            });
-        }
-        Ok(Box::new(follow))
-    }
-
-    fn stop(&self, name: &str, how: Stop) -> Result<(), RunError> {
-        self.directory.ours(name)?;
-        let Stop::Gracefully { limit } = how else { return self.end(name) };
-        let started = Instant::now();
-        while self.running(name) {
-            if started.elapsed() > limit {
-                return Err(RunError::DoesNotStop { name: name.to_owned(), limit });
-            }
-            if let Some(leader) = self.leader(name) {
-                // SIGRTMIN+4, to systemd: power off (systemd(1)). By number, as sh(1) may know no name of it.
-                let kill = format!("kill -38 {}", leader.pid);
-                Command::new("sh").args(["-c", &kill]).run().map_err(RunError::exec(format!("stop \"{name}\"")))?;
-            }
-            // Again after a while: an init that has just begun does not know the signal yet.
-            Directory::wait(Duration::from_secs(5).min(limit), || !self.running(name));
-        }
-        self.clear(name);
-        Ok(())
-    }
-
-    fn state(&self, name: &str) -> Result<State, RunError> {
-        match self.directory.ours(name) {
-            Ok(_) if self.running(name) => Ok(State::Running),
-            Ok(_) => Ok(State::Off),
-            Err(RunError::Absent { .. } | RunError::NotOurs { .. }) => Ok(State::Absent),
-            Err(error) => Err(error),
-        }
-    }
-
     /// A container's console is no terminal: what a person gets is root's shell, on a terminal of the container's.
-    fn attach(&self, name: &str) -> Result<(), RunError> {
-        self.directory.ours(name)?;
+    fn connect(&self, name: &str) -> Result<(), RunError> {
         let leader = self.leader(name).ok_or_else(|| RunError::DoesNotRun { name: name.to_owned() })?;
         let mut enter = std::process::Command::new("nsenter");
         enter.args(["-t", &leader.pid.to_string(), "--all", "--", "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"]);
@@ -296,33 +226,5 @@ impl Hypervisor for Nspawn {
             what: format!("open a shell in \"{name}\""),
             reason: source.to_string(),
         })
-    }
-
-    fn log(&self, name: &str) -> String {
-        self.path(name).join(LOG).display().to_string()
-    }
-
-    fn remove(&self, name: &str) -> Result<(), RunError> {
-        self.remove_under(name)
-    }
-
-    fn list(&self) -> Result<Vec<Entry>, RunError> {
-        self.directory.list(|name| self.state(name))
-    }
-
-    fn set_aside(&self, name: &str) -> Result<(), RunError> {
-        self.directory.ours(name)?;
-        if self.stop(name, Stop::Gracefully { limit: Duration::from_secs(90) }).is_err() {
-            self.end(name)?;
-        }
-        self.directory.set_aside(name)
-    }
-
-    fn bring_back(&self, name: &str) -> Result<(), RunError> {
-        self.directory.bring_back(name)
-    }
-
-    fn drop_aside(&self, name: &str) -> Result<(), RunError> {
-        self.remove_under(&aside(name))
     }
 }

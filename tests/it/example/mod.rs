@@ -8,7 +8,7 @@ mod compiled;
 mod control;
 pub mod fleet;
 mod life;
-mod monitoring;
+pub mod monitoring;
 mod people;
 mod refresh;
 mod secrets;

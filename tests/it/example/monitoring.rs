@@ -10,25 +10,25 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-const MONITOR: &str = "mon1.example.org";
+pub const MONITOR: &str = "mon1.example.org";
 const WEB: &str = "web1.example.org";
 const DB: &str = "db1.example.org";
-const BACKUP: &str = "backup1.example.org";
+pub const BACKUP: &str = "backup1.example.org";
 /// The services of the backup server for the jobs of the others.
 const AGES: [&str; 2] = ["backup: db1.example.org db_cluster", "backup: web1.example.org web_www"];
 
-const IMPLIED: [&str; 11] =
+pub const IMPLIED: [&str; 11] =
     ["clock", "disk", "drift", "kernel", "load", "memory", "nrpe", "patcher", "refresh", "units", "updates"];
-const COMMANDS: &str = "/var/lib/nagios4/rw/nagios.cmd";
+pub const COMMANDS: &str = "/var/lib/nagios4/rw/nagios.cmd";
 
 /// The part of the example fleet that these machines are, with host keys that are at hand.
-struct Watched {
-    fleet: Fleet,
+pub struct Watched {
+    pub fleet: Fleet,
     keys: TempDir,
 }
 
 impl Watched {
-    fn new(monitor: Release, with_backup: bool) -> Watched {
+    pub fn new(monitor: Release, with_backup: bool) -> Watched {
         let mut fleet = Fleet::watched();
         if !with_backup {
             fleet = fleet.without(&["backup"]);
@@ -72,7 +72,7 @@ impl Watched {
     }
 
     /// Boots a machine of the tree, which has its host key from the beginning, and installs its package.
-    fn machine(&self, release: Release, fqdn: &str, number: u8) -> Machine {
+    pub fn machine(&self, release: Release, fqdn: &str, number: u8) -> Machine {
         let tree = self.fleet.machine_tree(release, fqdn);
         let hosts = tree.read("/etc/hosts");
         tree.write("/etc/hosts", format!("{hosts}192.0.2.60 {BACKUP}\n"));
@@ -90,8 +90,8 @@ impl Watched {
 }
 
 /// Nagios as it is on the monitoring server.
-struct Nagios<'m> {
-    machine: &'m Machine,
+pub struct Nagios<'m> {
+    pub machine: &'m Machine,
 }
 
 impl Nagios<'_> {
@@ -122,7 +122,7 @@ impl Nagios<'_> {
 
     /// Has the machines' services checked until all are as they should be: OK, but for those.
     #[track_caller]
-    fn until(&self, hosts: &[&str], but: &[(&str, u8)]) -> BTreeMap<(String, String), (u8, String)> {
+    pub fn until(&self, hosts: &[&str], but: &[(&str, u8)]) -> BTreeMap<(String, String), (u8, String)> {
         let started = Instant::now();
         let mut forced: Option<Instant> = None;
         loop {

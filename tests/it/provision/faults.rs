@@ -56,8 +56,8 @@ fn what_stands_in_the_way_is_told_before_anything_is_made() {
 }
 
 /// A run in the background, up to the line of its progress that tells that this step has ended.
-fn until(site: &Site, step: &str) -> (Child, BufReader<std::process::ChildStderr>) {
-    let mut command = site.command(&site.provision());
+fn until(site: &Site, arguments: &[&str], step: &str) -> (Child, BufReader<std::process::ChildStderr>) {
+    let mut command = site.command(arguments);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
     let mut said = BufReader::new(child.stderr.take().expect("a pipe"));
     let mut all = String::new();
@@ -95,19 +95,20 @@ fn whoever_is_killed_nothing_is_left() {
     }
     let site = Site::new("accel = [\"nspawn\"]").serve();
     let before = site.traces();
-    // The packages are being installed by then, or the base tree is being made.
-    for (step, signal, status) in [("publish", "-KILL", None), ("base", "-KILL", None), ("base", "-TERM", Some(143))] {
-        let (mut child, mut said) = until(&site, step);
-        kill(child.id(), signal);
-        let mut rest = String::new();
-        // To the end of all that writes there: the second process is done by then.
-        said.read_to_string(&mut rest).expect("text");
-        assert_eq!(child.wait().expect("our child").code(), status, "{rest}");
-        assert!(rest.contains("taken back"), "{rest}");
-        assert_eq!(site.traces(), before, "{step} {signal}\n{rest}");
+    // Each step but the last has ended by then: it is killed in the base tree, while packages are installed, while the
+    // container is placed, is started, gets ready.
+    for (step, signal, status) in [
+        ("publish", "-KILL", None),
+        ("base", "-KILL", None),
+        ("base", "-TERM", Some(143)),
+        ("install", "-KILL", None),
+        ("place", "-KILL", None),
+        ("start", "-KILL", None),
+    ] {
+        killed(&site, &site.provision(), (step, signal, status), &before);
     }
     // Both are killed: the next command finds what they left.
-    let (mut child, mut said) = until(&site, "base");
+    let (mut child, mut said) = until(&site, &site.provision(), "base");
     kill(guard(&site), "-KILL");
     kill(child.id(), "-KILL");
     drop(child.wait());
@@ -118,6 +119,33 @@ fn whoever_is_killed_nothing_is_left() {
     assert_eq!(site.traces(), before, "{taken}");
 }
 
+/// A run that is ended once this step is done, by this signal, with this status: all is as before.
+#[track_caller]
+fn killed(site: &Site, arguments: &[&str], (step, signal, status): (&str, &str, Option<i32>), before: &Traces) {
+    let (mut child, mut said) = until(site, arguments, step);
+    kill(child.id(), signal);
+    let mut rest = String::new();
+    // To the end of all that writes there: the second process is done by then.
+    said.read_to_string(&mut rest).expect("text");
+    assert_eq!(child.wait().expect("our child").code(), status, "{rest}");
+    assert!(rest.contains("taken back"), "{rest}");
+    assert_eq!(&site.traces(), before, "{step} {signal}\n{rest}");
+}
+
+#[test]
+fn a_virtual_machine_whose_maker_is_killed_leaves_nothing() {
+    if skip("killed while a virtual machine is made", &[NEEDS, &[Need::Program("qemu-system-x86_64")]].concat()) {
+        return;
+    }
+    let mut site = Site::new("accel = [\"tcg\"]").with_a_page().serve();
+    site.without_libvirt = true;
+    let before = site.traces();
+    // While its disks are made, while they are placed, while QEMU is started, while it boots.
+    for step in ["install", "image", "place", "start"] {
+        killed(&site, &["provision", WEB, "--here", "--no-gate"], (step, "-KILL", None), &before);
+    }
+}
+
 #[test]
 fn who_comes_second_leaves_the_first_alone() {
     if skip("two that make one machine", NEEDS) {
@@ -125,7 +153,7 @@ fn who_comes_second_leaves_the_first_alone() {
     }
     let site = Site::new("accel = [\"nspawn\"]").serve();
     let before = site.traces();
-    let (mut child, mut said) = until(&site, "publish");
+    let (mut child, mut said) = until(&site, &site.provision(), "publish");
     // However slow the others are, it is not done before them.
     kill(child.id(), "-STOP");
     let during = site.traces().tree;

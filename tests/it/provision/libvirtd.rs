@@ -110,13 +110,36 @@ impl Libvirtd {
         format!("qemu+ssh://root@192.0.2.1/system?keyfile={p}/client&command={p}/ssh")
     }
 
+    /// Gives this thread, and what it starts, libvirtd's logs in the place of this machine's, as they are for who is on the
+    /// machine that libvirtd runs on. For a thread of the test's own.
+    pub fn share_logs(&self) {
+        // SAFETY: the working directory and mounts become the thread's own; no memory and no descriptor is concerned.
+        unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNS) }.expect("root may");
+        let own = self.own("/var/log/libvirt");
+        let mounts: [&[&str]; 2] =
+            [&["--make-rprivate", "/"], &["--bind", own.to_str().expect("a plain path"), "/var/log/libvirt"]];
+        for arguments in mounts {
+            let mounted = Command::new("mount").args(arguments).status();
+            assert!(mounted.is_ok_and(|status| status.success()), "mount {arguments:?}");
+        }
+    }
+
+    /// The process that is the first of libvirtd's process namespace.
+    fn inside(&self) -> String {
+        let children = format!("/proc/{0}/task/{0}/children", self.outside.id());
+        std::fs::read_to_string(children).expect("unshare runs").trim().to_owned()
+    }
+
+    /// A command where libvirtd runs: its network, its files, its processes.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["-t", &self.inside(), "--all", "--", program]);
+        command
+    }
+
     /// `sh -c TEXT` where libvirtd runs.
     pub fn run(&self, text: &str) -> String {
-        let children = format!("/proc/{0}/task/{0}/children", self.outside.id());
-        let inside = std::fs::read_to_string(children).expect("unshare runs");
-        let mut command = Command::new("nsenter");
-        command.args(["-t", inside.trim(), "--all", "--", "sh", "-c", text]);
-        let output = command.output().expect("nsenter starts");
+        let output = self.command("sh").args(["-c", text]).output().expect("nsenter starts");
         assert!(output.status.success(), "{text}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).into_owned()
     }

@@ -2,14 +2,18 @@
 
 mod backends;
 mod base;
+mod check;
 mod commands;
+mod domain;
 mod faults;
 mod fleet;
+mod image;
 mod install;
 mod libvirtd;
 mod probe;
 mod ready;
 mod site;
+mod watched;
 
 use crate::machine::Lab;
 use debrole::provision::image::{Format, Image};

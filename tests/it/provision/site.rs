@@ -1,10 +1,14 @@
 //! The example fleet's web server, to be made by the real program with all its real parts, in a network of the test's own.
 
+use super::libvirtd::Libvirtd;
 use crate::example::fleet::Fleet;
 use crate::machine::{Outcome, cache_directory};
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 pub const DEBROLE: &str = env!("CARGO_BIN_EXE_debrole");
@@ -17,10 +21,26 @@ pub struct Site {
     pub directory: TempDir,
     /// Whether the program does not see the libvirt that this machine may have.
     pub without_libvirt: bool,
+    /// The libvirt on whose machine the program runs, instead of in the fleet's network alone.
+    pub libvirtd: Option<Libvirtd>,
     _mirror: Mirror,
 }
 
-const WITHOUT_LIBVIRT: &str = "[ ! -d /run/libvirt ] || mount -t tmpfs tmpfs /run/libvirt && exec \"$@\"";
+const WITHOUT_LIBVIRT: &str = "[ ! -d /run/libvirt ] || mount -t tmpfs tmpfs /run/libvirt";
+
+/// A role that takes less than the example's web server, for machines whose instructions are translated.
+const PAGE: &str = r#"summary = "A page"
+includes = ["base"]
+depends = ["nginx-light"]
+
+[[file]]
+path = "/var/www/html/index.html"
+content = "The Example Project, on one page\n"
+
+[[check]]
+name = "nginx"
+command = "/bin/systemctl is-active nginx.service"
+"#;
 
 /// The way out of the test's network to Debian's mirror, and to nothing else.
 struct Mirror {
@@ -76,14 +96,26 @@ impl Site {
             fleet.remove(&format!("roles/{role}.toml"));
             std::fs::remove_dir_all(fleet.tree().join("roles").join(role)).expect("writable");
         }
+        let site = Site::of(fleet);
+        site.write_host(WEB, "192.0.2.10", vm);
+        site
+    }
+
+    /// A fleet with a person whose key is at hand and a network to plug into.
+    pub fn of(fleet: Fleet) -> Site {
         let directory = tempfile::Builder::new().prefix("debrole-site-").tempdir().expect("a temporary directory");
         let key = directory.path().join("key");
         let made =
             Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", "alma", "-f"]).arg(&key).status();
         assert!(made.is_ok_and(|status| status.success()), "ssh-keygen");
-        let site = Site { _mirror: Mirror::new(&fleet, directory.path()), fleet, directory, without_libvirt: false };
+        let _mirror = Mirror::new(&fleet, directory.path());
+        let site = Site { _mirror, fleet, directory, without_libvirt: false, libvirtd: None };
         site.give_key();
-        site.write_host(vm);
+        site.fleet.edit(
+            "debrole.toml",
+            "\n[secrets]\n",
+            "\n[network.lan]\nbridge = \"br0\"\nprefixes = [\"192.0.2.0/24\", \"2001:db8::/64\"]\n\n[secrets]\n",
+        );
         site
     }
 
@@ -96,19 +128,25 @@ impl Site {
         std::fs::write(&path, text.replace(&old, public.trim())).expect("writable");
     }
 
-    fn write_host(&self, vm: &str) {
-        self.fleet.edit(
-            "debrole.toml",
-            "\n[secrets]\n",
-            "\n[network.lan]\nbridge = \"br0\"\nprefixes = [\"192.0.2.0/24\", \"2001:db8::/64\"]\n\n[secrets]\n",
-        );
+    /// A web server as the example has it, to be made.
+    pub fn write_host(&self, name: &str, address: &str, vm: &str) {
         self.fleet.write(
-            &format!("hosts/{WEB}.toml"),
+            &format!("hosts/{name}.toml"),
             &format!(
-                "# The first web server.\nroles = [\"web\"]\nrelease = \"bookworm\"\naddresses = [\"192.0.2.10\"]\n\n\
-                 [vm]\n{vm}\n\n[values]\nserver_names = [\"www.example.org\", \"web1.example.org\"]\ncache = \"64m\"\n"
+                "# The first web server.\nroles = [\"web\"]\nrelease = \"bookworm\"\naddresses = [\"{address}\"]\n\n\
+                 [vm]\n{vm}\n\n[values]\nserver_names = [\"www.example.org\", \"{name}\"]\ncache = \"64m\"\n"
             ),
         );
+    }
+
+    /// The machine has a role that takes less.
+    pub fn with_a_page(self) -> Site {
+        self.fleet.write("roles/page.toml", PAGE);
+        let host = format!("hosts/{WEB}.toml");
+        self.fleet.edit(&host, "\"web\"", "\"page\"");
+        let text = std::fs::read_to_string(self.fleet.tree().join(&host)).expect("a host");
+        self.fleet.write(&host, text.split("\n[values]").next().expect("a text"));
+        self
     }
 
     /// Publishes the tree as it is, and serves it.
@@ -123,19 +161,79 @@ impl Site {
 
     /// The program with these arguments, on the tree and in the network, ready to be started.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        // Not ip-netns(8), which mounts another /sys, without cgroups.
-        let mut command = Command::new("nsenter");
-        command.arg(format!("--net=/run/netns/{}", self.fleet.lab.name()));
-        if self.without_libvirt {
-            // A libvirt of this machine's would be taken, and it does not know the test's network.
-            command.args(["unshare", "--mount", "sh", "-c", WITHOUT_LIBVIRT, "sh"]);
+        // A libvirt of this machine's would be taken, and it does not know the test's network.
+        self.prepared(if self.without_libvirt { WITHOUT_LIBVIRT } else { "" }, arguments)
+    }
+
+    /// The same, after a shell has done this in a mount name space that only the program sees.
+    pub fn prepared(&self, shell: &str, arguments: &[&str]) -> Command {
+        let mut command = match &self.libvirtd {
+            Some(libvirtd) => libvirtd.command("env"),
+            None => {
+                // Not ip-netns(8), which mounts another /sys, without cgroups.
+                let mut command = Command::new("nsenter");
+                command.arg(format!("--net=/run/netns/{}", self.fleet.lab.name()));
+                command
+            }
+        };
+        if !shell.is_empty() {
+            command.args(["unshare", "--mount", "sh", "-c", &format!("{shell} && exec \"$@\""), "sh"]);
         }
         command.args([DEBROLE, "-C"]).arg(self.fleet.tree()).args(arguments);
-        command.env("DEBROLE_STATE", self.state());
+        command.env("DEBROLE_STATE", self.state()).env("DEBROLE_IDENTITY", self.directory.path().join("key"));
         command.env("DEBROLE_BASE_CACHE", cache_directory().join("base"));
         command.env("http_proxy", "http://127.0.0.1:3128").env_remove("DEBROLE_RUN");
         command.stdin(Stdio::null());
         command
+    }
+
+    /// Runs it on a terminal (script(1)): each text is typed once the one before it has been seen.
+    #[track_caller]
+    pub fn on_a_terminal(&self, arguments: &[&str], talk: &[(&str, &str)]) -> Outcome {
+        let started = Instant::now();
+        let command = self.command(arguments);
+        let quoted =
+            |word: &std::ffi::OsStr| format!("'{}'", word.to_str().expect("a plain word").replace('\'', "'\\''"));
+        let words: Vec<String> = std::iter::once(command.get_program()).chain(command.get_args()).map(quoted).collect();
+        let mut script = Command::new("script");
+        script.args(["--quiet", "--return", "--flush", "--command", &words.join(" "), "/dev/null"]);
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => script.env(name, value),
+                None => script.env_remove(name),
+            };
+        }
+        script.env("TERM", "dumb").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = script.spawn().expect("script starts");
+        let (mut typed, mut seen) = (child.stdin.take().expect("piped"), child.stdout.take().expect("piped"));
+        let (said, heard) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(n @ 1..) = seen.read(&mut buffer) {
+                if said.send(buffer[..n].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        let (mut all, mut from) = (String::new(), 0);
+        for (sign, text) in talk {
+            while !all[from..].contains(sign) {
+                match heard.recv_timeout(Duration::from_secs(120)) {
+                    Ok(bytes) => all += &String::from_utf8_lossy(&bytes),
+                    Err(error) => {
+                        drop(child.kill());
+                        panic!("{arguments:?} never said {sign:?} ({error}), but:\n{all}");
+                    }
+                }
+            }
+            from = all.len();
+            typed.write_all(text.as_bytes()).expect("it reads");
+        }
+        while let Ok(bytes) = heard.recv_timeout(Duration::from_secs(300)) {
+            all += &String::from_utf8_lossy(&bytes);
+        }
+        let status = child.wait().expect("our child").code().unwrap_or(255);
+        Outcome { status, stdout: all.replace('\r', ""), stderr: String::new(), took: started.elapsed() }
     }
 
     /// Runs it to its end, with all that it started that has its output.
@@ -158,22 +256,31 @@ impl Site {
 
     /// The host key that the tree has.
     pub fn host_key(&self) -> String {
-        let host = std::fs::read_to_string(self.fleet.tree().join(format!("hosts/{WEB}.toml"))).expect("a host");
+        self.host_key_of(WEB)
+    }
+
+    fn host_key_of(&self, name: &str) -> String {
+        let host = std::fs::read_to_string(self.fleet.tree().join(format!("hosts/{name}.toml"))).expect("a host");
         let key = host.lines().find_map(|line| line.strip_prefix("ssh_host_key = \"")).expect("a host key");
         key.trim_end_matches('"').to_owned()
     }
 
     /// `ssh` as the person of the tree, who believes only what the tree says of host keys.
     pub fn ssh(&self, command: &str) -> Outcome {
+        self.ssh_to(WEB, "192.0.2.10", command)
+    }
+
+    /// The same to another machine.
+    pub fn ssh_to(&self, name: &str, address: &str, command: &str) -> Outcome {
         let known = self.directory.path().join("known_hosts");
-        std::fs::write(&known, format!("{WEB},192.0.2.10 {}\n", self.host_key())).expect("writable");
+        std::fs::write(&known, format!("{name},{address} {}\n", self.host_key_of(name))).expect("writable");
         let mut ssh = Command::new("ip");
         ssh.args(["netns", "exec", self.fleet.lab.name(), "ssh", "-F", "none", "-i"])
             .arg(self.directory.path().join("key"));
         ssh.args(["-o", "StrictHostKeyChecking=yes", "-o", "GlobalKnownHostsFile=none", "-o", "BatchMode=yes"]);
         ssh.arg("-o").arg(format!("UserKnownHostsFile={}", known.display()));
-        ssh.args(["-o", "IdentitiesOnly=yes", "-o", "ConnectTimeout=20", "alma@192.0.2.10", command])
-            .stdin(Stdio::null());
+        ssh.args(["-o", "IdentitiesOnly=yes", "-o", "ConnectTimeout=20", &format!("alma@{address}"), command]);
+        ssh.stdin(Stdio::null());
         outcome(&mut ssh)
     }
 

@@ -4,24 +4,21 @@
 //! A domain is ours by the mark in its metadata, a volume by its name: `<machine>-<disk>-<fleet><domain>.img`, where the
 //! last two are the beginnings of a hash of the fleet and of the domain's UUID. So what was set aside keeps its own.
 
-use super::domain::{self, Boot, Domain, Mark};
-use super::kept::quoted;
+mod console;
+mod place;
+mod prove;
+mod volumes;
+
+use self::console::Console;
+use self::place::LOGS;
+use super::domain::{self, Domain, Mark};
 use super::{ASIDE, Entry, Form, FormKind, Hypervisor, RunError, State, Stop, aside, local};
 use crate::exec::{Command, ExecError};
-use crate::provision::console::{ConsoleLines, Heard, Lines};
-use crate::provision::probe::{self, Proof, guest};
+use crate::provision::console::ConsoleLines;
+use crate::provision::probe::{self, Proof};
 use crate::provision::{Accelerator, Firmware, Machine, Progress};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use sha2::{Digest, Sha256};
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
-use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
-
-/// An upload may be of some gigabytes over a slow line.
-const UPLOAD: Duration = Duration::from_secs(3 * 3600);
 
 /// How long a domain whose plug was pulled may take.
 const END: Duration = Duration::from_secs(60);
@@ -133,83 +130,6 @@ impl Libvirt {
         }
     }
 
-    /// The pool, running. The usual one is made as virt-install(1) makes it, where it is missing.
-    fn pool(&self) -> Result<(), RunError> {
-        let what = "use the storage pool";
-        let pools = self.ask(what, &["pool-list", "--all", "--name"])?;
-        if !pools.lines().any(|pool| pool.trim() == self.pool) {
-            if self.pool != "default" {
-                let reason = format!(
-                    "there is no pool \"{0}\" on {1}: make it there with \"virsh pool-define-as {0} dir --target DIRECTORY\"",
-                    self.pool,
-                    self.describe()
-                );
-                return Err(RunError::Other { what: what.to_owned(), reason });
-            }
-            self.ask(what, &["pool-define-as", "default", "dir", "--target", "/var/lib/libvirt/images"])?;
-            self.ask(what, &["pool-build", "default"])?;
-            self.ask(what, &["pool-autostart", "default"])?;
-        }
-        let active = self.ask(what, &["pool-list", "--name"])?;
-        if !active.lines().any(|pool| pool.trim() == self.pool) {
-            self.ask(what, &["pool-start", &self.pool])?;
-        }
-        // Files that came or went behind its back.
-        self.ask(what, &["pool-refresh", &self.pool]).map(drop)
-    }
-
-    /// How many bytes are free in the pool.
-    pub(in crate::provision) fn room(&self) -> Result<Option<u64>, RunError> {
-        self.pool()?;
-        let info = self.ask("ask for room", &["pool-info", "--bytes", "--pool", &self.pool])?;
-        Ok(info.lines().find_map(|line| line.strip_prefix("Available:")?.trim().parse().ok()))
-    }
-
-    fn volumes(&self) -> Result<Vec<String>, RunError> {
-        let text = self.ask("list the disks", &["vol-list", "--pool", &self.pool])?;
-        Ok(text.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect())
-    }
-
-    /// The end of the names of a domain's volumes.
-    fn tail(&self, uuid: &str) -> String {
-        format!("-{}{}.img", self.token(), &uuid[..8])
-    }
-
-    fn token(&self) -> String {
-        Sha256::digest(self.fleet.as_bytes())[..4].iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-
-    /// Makes a volume of a file's content. Its path on the hypervisor.
-    fn upload(&self, volume: &str, file: &Path, size: u64) -> Result<String, RunError> {
-        let what = format!("upload {}", file.display());
-        let size = format!("{size}b");
-        self.ask(
-            &what,
-            &[
-                "vol-create-as",
-                "--pool",
-                &self.pool,
-                "--name",
-                volume,
-                "--capacity",
-                &size,
-                "--allocation",
-                "0",
-                "--format",
-                "raw",
-            ],
-        )?;
-        let path = file.display().to_string();
-        let upload = self.virsh(&["vol-upload", "--pool", &self.pool, "--vol", volume, "--file", &path, "--sparse"]);
-        self.carry_out(&what, &upload.limit(UPLOAD))?;
-        let path = self.ask(&what, &["vol-path", "--pool", &self.pool, "--vol", volume])?;
-        Ok(path.trim().to_owned())
-    }
-
-    fn delete(&self, volume: &str) -> Result<(), RunError> {
-        self.ask(&format!("remove the disk {volume}"), &["vol-delete", "--pool", &self.pool, "--vol", volume]).map(drop)
-    }
-
     /// Removes the domain of this name, and the disks of its machine that no domain has.
     fn remove_under(&self, name: &str) -> Result<(), RunError> {
         match self.ours(name) {
@@ -220,10 +140,7 @@ impl Libvirt {
                     undefine.push("--nvram");
                 }
                 self.ask(&format!("remove \"{name}\""), &undefine)?;
-                // The console's log and those it was turned to. Who may run no programs there leaves them.
-                for log in domain::values(&found.xml, "log", "file") {
-                    let _ = self.shell(&format!("rm -f -- {0} {0}.[0-9]", quoted(&log))).run();
-                }
+                self.remove_logs(name, &domain::values(&found.xml, "log", "file"));
             }
             Err(RunError::Absent { .. }) => {}
             Err(error) => return Err(error),
@@ -277,67 +194,6 @@ impl Libvirt {
         let console = self.listen(name)?;
         self.ask("start", &["resume", "--domain", name]).map_err(failed)?;
         Ok(console)
-    }
-
-    /// Runs one of the two guests that prove KVM.
-    fn prove(&self, limit: Duration, kernel: Option<&Path>) -> Result<Proof, RunError> {
-        let uuid = uuid()?;
-        let name = format!("debrole-probe-{}", &uuid[..8]);
-        let scratch =
-            tempfile::Builder::new().prefix("debrole-probe-").tempdir().map_err(RunError::io("make", "a guest"))?;
-        let mut volumes: Vec<String> = Vec::new();
-        let mut put = |what: &str, content: Vec<u8>| -> Result<String, RunError> {
-            let file = scratch.path().join(what);
-            let volume = format!("{name}-{what}{}", self.tail(&uuid));
-            std::fs::write(&file, &content).map_err(RunError::io("write", &file))?;
-            volumes.push(volume.clone());
-            self.upload(&volume, &file, content.len() as u64)
-        };
-        let made = (|| match kernel {
-            None => Ok((Boot::Bios, vec![put("disk", guest::boot_disk(guest::WORD))?])),
-            Some(path) => {
-                let content = std::fs::read(path).map_err(RunError::io("read", path))?;
-                let (kernel, initramfs) = (put("kernel", content)?, put("initramfs", guest::initramfs(guest::WORD))?);
-                Ok((Boot::Kernel { kernel, initramfs }, vec![]))
-            }
-        })();
-        let proof = made.and_then(|(boot, disks)| {
-            let accelerator = Accelerator::Kvm;
-            let mark = Mark { fleet: self.fleet.clone(), host: name.clone(), accelerator, autostart: false };
-            let domain = Domain {
-                name: &name,
-                uuid: &uuid,
-                mark: &mark,
-                cpus: 1,
-                memory: 256,
-                boot,
-                disks: &disks,
-                networks: vec![],
-                log: None,
-            };
-            let file = scratch.path().join("domain.xml");
-            std::fs::write(&file, domain.xml()).map_err(RunError::io("write", &file))?;
-            let created = self.ask("run a guest", &["create", "--paused", "--file", &file.display().to_string()]);
-            if let Err(RunError::Other { reason, .. }) = created {
-                return Ok(Proof::Broken { why: reason });
-            }
-            created?;
-            let heard = self.listen(&name).and_then(|mut console| {
-                self.ask("run a guest", &["resume", "--domain", &name])?;
-                Ok(console.hears(guest::WORD, limit))
-            });
-            // A guest that does not turn itself off, or hangs. One that is off is no more: it was never defined.
-            let _ = self.ask("end a guest", &["destroy", "--domain", &name]);
-            Ok(match heard? {
-                Some(true) => Proof::Works,
-                Some(false) => Proof::Broken { why: "the guest ended without a word".to_owned() },
-                None => Proof::Hangs { limit },
-            })
-        });
-        for volume in volumes {
-            let _ = self.delete(&volume);
-        }
-        proof
     }
 }
 
@@ -546,7 +402,7 @@ impl Hypervisor for Libvirt {
 
     fn log(&self, name: &str) -> String {
         let file = self.find(name).ok().flatten().and_then(|found| domain::values(&found.xml, "log", "file").pop());
-        let file = file.unwrap_or_else(|| "/var/log/libvirt/qemu".to_owned());
+        let file = file.unwrap_or_else(|| LOGS.to_owned());
         match self.remote() {
             Some(host) => format!("{file} on {host}"),
             None => file,
@@ -607,162 +463,5 @@ impl Hypervisor for Libvirt {
 }
 
 fn log_file(name: &str, uuid: &str) -> String {
-    format!("/var/log/libvirt/qemu/{name}-{}.console.log", &uuid[..8])
-}
-
-// The machine that libvirt runs on.
-
-impl Libvirt {
-    /// The other machine's name, where it is another: `[user@]host[:port]` of the URI.
-    pub(in crate::provision) fn remote(&self) -> Option<&str> {
-        let rest = self.uri.split_once("+ssh://")?.1;
-        rest.split('/').next().filter(|host| !host.is_empty())
-    }
-
-    /// A shell's command on the machine that libvirt runs on, by the same ssh that virsh(1) uses.
-    pub(in crate::provision) fn shell(&self, text: &str) -> Command {
-        let Some(remote) = self.remote() else { return Command::new("sh").args(["-c", text]) };
-        let query = self.uri.split_once('?').map(|(_, query)| query).unwrap_or_default();
-        let value = |key: &str| query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='));
-        let (user, host) = remote.split_once('@').map_or((None, remote), |(user, host)| (Some(user), host));
-        let (host, port) = match host.rsplit_once(':') {
-            Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => (host, Some(port)),
-            _ => (host, None),
-        };
-        let mut ssh = Command::new(value("command").unwrap_or("ssh")).args(["-o", "BatchMode=yes", "-T"]);
-        for (option, value) in [("-l", user), ("-p", port), ("-i", value("keyfile"))] {
-            if let Some(value) = value {
-                ssh = ssh.args([option, value]);
-            }
-        }
-        if value("no_verify") == Some("1") {
-            ssh = ssh.args(["-o", "StrictHostKeyChecking=no"]);
-        }
-        ssh.args(["--", host.trim_matches(['[', ']']), text])
-    }
-
-    fn bridges(&self) -> Option<Vec<String>> {
-        if self.remote().is_none() {
-            return local::bridges().ok();
-        }
-        let output = self.shell("ip -o link show type bridge").limit(Duration::from_secs(30)).run_ok().ok()?;
-        // "3: br0: <BROADCAST…"
-        let name = |line: &str| Some(line.split(": ").nth(1)?.split('@').next()?.to_owned());
-        let mut names: Vec<String> = output.stdout_text().lines().filter_map(name).collect();
-        names.sort();
-        Some(names)
-    }
-}
-
-/// A domain's console by virsh(1), which wants a terminal: it gets one of its own.
-struct Console {
-    uri: String,
-    name: String,
-    virsh: Child,
-    terminal: File,
-    lines: Lines,
-    ended: bool,
-}
-
-impl Console {
-    fn open(uri: &str, name: &str) -> std::io::Result<Console> {
-        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
-        grantpt(&terminal)?;
-        unlockpt(&terminal)?;
-        let path = ptsname(&terminal, Vec::new())?;
-        let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY | rustix::fs::OFlags::CLOEXEC;
-        let inside = File::from(rustix::fs::open(path.as_c_str(), flags, rustix::fs::Mode::empty())?);
-        let mut virsh = std::process::Command::new("virsh");
-        virsh.args(["-c", uri, "console", "--force", "--domain", name]).env("LC_ALL", "C.UTF-8");
-        virsh.stdin(inside.try_clone()?).stdout(inside.try_clone()?).stderr(Stdio::from(inside));
-        let virsh = virsh.spawn()?;
-        let terminal = File::from(terminal);
-        let (uri, name) = (uri.to_owned(), name.to_owned());
-        Ok(Console { uri, name, virsh, terminal, lines: Lines::default(), ended: false })
-    }
-
-    /// Reads until virsh has said that it is connected; what it says is not the machine's.
-    fn wait_until_connected(&mut self) {
-        let until = Instant::now() + Duration::from_secs(30);
-        loop {
-            match self.read(until.saturating_duration_since(Instant::now())) {
-                Heard::Line(line) if line.contains("Escape character is") => return,
-                Heard::Line(_) => {}
-                Heard::Silence | Heard::Gone => return,
-            }
-        }
-    }
-
-    fn read(&mut self, wait: Duration) -> Heard {
-        let until = Instant::now() + wait;
-        loop {
-            if let Some(line) = self.lines.pop() {
-                return Heard::Line(line);
-            }
-            if self.ended {
-                return Heard::Gone;
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
-            let mut fds = [PollFd::new(&self.terminal, PollFlags::IN)];
-            match poll(&mut fds, Some(&timeout)) {
-                Ok(0) => return Heard::Silence,
-                Ok(_) => {}
-                Err(rustix::io::Errno::INTR) => continue,
-                Err(_) => self.ended = true,
-            }
-            let mut buffer = [0; 4096];
-            match self.terminal.read(&mut buffer) {
-                Ok(n) if n > 0 => self.lines.push(&buffer[..n]),
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                // EIO: virsh, which had the other end, is no more.
-                _ => {
-                    self.lines.end();
-                    self.ended = true;
-                }
-            }
-        }
-    }
-
-    /// Whether the word comes within the time: `Some(false)` where the guest ends without, `None` where nothing comes.
-    fn hears(&mut self, word: &str, limit: Duration) -> Option<bool> {
-        let until = Instant::now() + limit;
-        loop {
-            match self.read(until.saturating_duration_since(Instant::now())) {
-                Heard::Line(line) if line.contains(word) => return Some(true),
-                Heard::Line(_) => {}
-                Heard::Silence => return None,
-                Heard::Gone => return Some(false),
-            }
-        }
-    }
-}
-
-impl ConsoleLines for Console {
-    fn next(&mut self, wait: Duration) -> Heard {
-        let heard = self.read(wait);
-        if heard != Heard::Gone {
-            return heard;
-        }
-        // The connection may have been lost, and not the machine.
-        let asked = Command::new("virsh").args(["-q", "-c", &self.uri, "domstate", "--domain", &self.name]).run();
-        let off = asked
-            .is_ok_and(|output| ["shut off", "crashed"].contains(&output.stdout_text().trim()) || !output.success());
-        if off {
-            return Heard::Gone;
-        }
-        if let Ok(mut again) = Console::open(&self.uri, &self.name) {
-            again.wait_until_connected();
-            *self = again;
-        }
-        std::thread::sleep(Duration::from_millis(200).min(wait));
-        Heard::Silence
-    }
-}
-
-impl Drop for Console {
-    fn drop(&mut self) {
-        let _ = self.virsh.kill();
-        let _ = self.virsh.wait();
-    }
+    format!("{LOGS}/{name}-{}.console.log", &uuid[..8])
 }

@@ -74,6 +74,7 @@ pub(super) fn answering(machine: &Machine) -> Vec<RunError> {
 fn answers(address: IpAddr) -> Option<RunError> {
     let any: SocketAddr =
         if address.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { (IpAddr::from([0u16; 8]), 0).into() };
+    let asked = Instant::now();
     // The discard port: what arrives there is nothing to anybody.
     if let Ok(socket) = UdpSocket::bind(any) {
         let _ = socket.send_to(b"", SocketAddr::new(address, 9));
@@ -82,13 +83,13 @@ fn answers(address: IpAddr) -> Option<RunError> {
         Ok(_) => true,
         Err(error) => error.kind() == ErrorKind::ConnectionRefused,
     };
-    let mac = neighbour(address);
+    let mac = neighbour(address, asked);
     (spoken || mac.is_some()).then_some(RunError::AddressAnswers { address, mac })
 }
 
-/// The MAC address that this machine reaches `address` by, if it is on one of its own networks and there.
-fn neighbour(address: IpAddr) -> Option<String> {
-    let asked = Instant::now();
+/// The MAC address that this machine reaches `address` by, if it is on one of its own networks and there; it was asked at
+/// this time.
+fn neighbour(address: IpAddr, asked: Instant) -> Option<String> {
     loop {
         let rows = ip(&["neighbour", "show", &address.to_string()]).ok()?;
         let is = |row: &Row, state: &str| row.state.iter().any(|s| s == state);

@@ -39,7 +39,9 @@ content = "The Example Project, on one page\n"
 
 [[check]]
 name = "nginx"
-command = "/bin/systemctl is-active nginx.service"
+command = "/usr/lib/nagios/plugins/check_http -I 127.0.0.1 -w {warning} -c {critical}"
+warning = 10
+critical = 60
 "#;
 
 /// The way out of the test's network to Debian's mirror, and to nothing else.

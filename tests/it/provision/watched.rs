@@ -38,7 +38,10 @@ fn a_machine_that_is_made_is_green_in_nagios_and_backed_up_before_it_goes() {
         (watched.machine(Release::Bookworm, MONITOR, 50), backup.join().expect("the backup server"))
     });
     let site = Site::of(watched.fleet);
+    // There was another machine of this name, whose key is published: the new one takes its place.
+    let old = site.host_key();
     site.write_host(WEB, "192.0.2.10", "accel = [\"nspawn\"]");
+    site.fleet.edit(&format!("hosts/{WEB}.toml"), "\n[vm]\n", &format!("ssh_host_key = \"{old}\"\n\n[vm]\n"));
     site.ok(&["provision", WEB, "--here", "--no-gate"]);
     // There are no name servers in the test's network.
     let names = format!("192.0.2.1 apt.example.org\n192.0.2.50 {MONITOR}\n192.0.2.60 {BACKUP}\n");

@@ -4,7 +4,6 @@ mod backends;
 mod base;
 mod check;
 mod commands;
-mod domain;
 mod faults;
 mod fleet;
 mod image;
@@ -13,7 +12,6 @@ mod libvirtd;
 mod probe;
 mod ready;
 mod site;
-mod watched;
 
 use crate::machine::Lab;
 use debrole::provision::image::{Format, Image};

@@ -162,7 +162,7 @@ fn a_virtual_machine_from_nothing_made_anew_and_back() {
     let talk = [("Ctrl-] leaves the console.", "\r"), ("login:", "\u{1d}")];
     let console = site.on_a_terminal(&["vm", "console", WEB], &talk);
     assert!(console.succeeded(), "{}", console.all());
-    assert!(site.ok(&["vm", "log", WEB]).contains("Linux version "));
+    assert!(site.ok(&["vm", "log", WEB]).contains("[debrole "));
 
     let (old_key, old_id) = (site.host_key(), site.ssh("cat /etc/machine-id").ok("machine-id"));
     site.ok(&["vm", "rebuild", WEB, "--yes", "--no-gate"]);

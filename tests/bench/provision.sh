@@ -43,7 +43,7 @@ socat "UNIX-LISTEN:$work/mirror,fork" "TCP:${way%/}" &
 relay=$!
 ip netns exec "$net" socat TCP-LISTEN:3128,bind=127.0.0.1,fork,reuseaddr "UNIX-CONNECT:$work/mirror" &
 
-### the tree: a web server and its page
+### the tree: a web server and its page, with as many processors as debvm-run gives
 host=web1.example.org
 ssh-keygen -q -t ed25519 -N '' -f key
 mkdir -p tree/roles tree/hosts
@@ -75,6 +75,8 @@ roles = ["web"]
 release = "$release"
 addresses = ["192.0.2.10"]
 [vm]
+cpus = $(nproc)
+memory = "1G"
 accel = ["kvm", "tcg", "nspawn"]
 TOML
 

@@ -24,7 +24,7 @@ TEST_PACKAGES  := age mmdebstrap systemd-container iproute2 socat strace lintian
                   qemu-system-x86 ovmf libvirt-daemon-system libvirt-clients openssh-server \
                   fdisk mtools dosfstools e2fsprogs btrfs-progs xfsprogs
 BENCH_PACKAGES := debvm python3
-DEB_PACKAGES   := debhelper dpkg-dev lintian
+DEB_PACKAGES   := build-essential debhelper dpkg-dev lintian
 
 # install-packages,LIST: installs those of LIST that are missing, and says nothing where none is.
 define install-packages

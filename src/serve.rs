@@ -71,13 +71,13 @@ impl Server {
         let cannot = |message: String| Diagnostic::new(&rules::cannot_serve::RULE, message);
         let root = directory.canonicalize().ok().filter(|root| root.is_dir()).ok_or_else(|| {
             cannot(format!("{} is not a directory", directory.display()))
-                .help("Build first (`debrole build`), or name the directory with --out.")
+                .help("build first (`debrole build`), or name the directory with --out")
         })?;
         let mut listeners = Vec::new();
         for address in addresses {
             let listener = TcpListener::bind(address)
                 .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
-                .map_err(|e| cannot(format!("can't listen on {address}: {e}")).help("Name another address or port."))?;
+                .map_err(|e| cannot(format!("can't listen on {address}: {e}")).help("name another address or port"))?;
             listeners.push(listener);
         }
         Ok(Server { site: Arc::new(Site { root, log }), listeners })

@@ -150,8 +150,8 @@ fn too_far_ahead(time: i64) -> Diagnostic {
             when(time)
         ),
     )
-    .help("Correct --time (or SOURCE_DATE_EPOCH in the environment), or set the clock right.")
-    .help("If it is meant, say so: --future.")
+    .help("correct --time (or SOURCE_DATE_EPOCH in the environment), or set the clock right")
+    .help("if it is meant, say so: --future")
 }
 
 /// The key to sign with, if machines can go on with what it signs.

@@ -17,7 +17,7 @@ pub(super) fn clashes(packages: &[PackageRecord]) -> Vec<Diagnostic> {
                     &rules::version_republished::RULE,
                     format!("{} {} comes twice, with different contents", record.name, record.version),
                 )
-                .help("Keep one of them, or give one a higher version."),
+                .help("keep one of them, or give one a higher version"),
             );
         }
     }
@@ -36,7 +36,7 @@ pub(super) fn republished(head: &Manifest, packages: &[PackageRecord]) -> Vec<Di
                 &rules::version_republished::RULE,
                 format!("{} {} was published with other contents", record.name, record.version),
             )
-            .help("Give the changed contents a higher version.")
+            .help("give the changed contents a higher version")
         })
         .collect()
 }

@@ -264,7 +264,7 @@ fn untrusted(remote: &Remote, why: &str) -> Diagnostic {
         &rules::published_untrusted::RULE,
         format!("what is published at {} can't be trusted: {why}", remote.uri),
     )
-    .help("Put the key that signed it into keys/; if nobody of you changed it, find out who did.")
+    .help("put the key that signed it into keys/; if nobody of you changed it, find out who did")
 }
 
 fn foreign(remote: &Remote, suite: &Codename) -> Diagnostic {
@@ -272,7 +272,7 @@ fn foreign(remote: &Remote, suite: &Codename) -> Diagnostic {
         &rules::published_foreign::RULE,
         format!("{} has a suite {suite} that debrole did not publish", remote.uri),
     )
-    .help("Publish under a URI of its own; or pass --first-publish, when that repository is to be replaced.")
+    .help("publish under a URI of its own; or pass --first-publish, when that repository is to be replaced")
 }
 
 fn incomplete(remote: &Remote, wrong: &[String]) -> Diagnostic {
@@ -280,7 +280,7 @@ fn incomplete(remote: &Remote, wrong: &[String]) -> Diagnostic {
         &rules::published_incomplete::RULE,
         format!("what is published at {} is not whole: {}", remote.uri, wrong.first().map_or("", String::as_str)),
     )
-    .help("Copy all of the published repository there again, or build from a copy of its output directory.");
+    .help("copy all of the published repository there again, or build from a copy of its output directory");
     for each in wrong.iter().skip(1).take(8) {
         diagnostic = diagnostic.note(each.clone());
     }
@@ -329,8 +329,8 @@ impl Remote {
                 &rules::published_unreachable::RULE,
                 format!("can't see what is published: {}: {why}", self.shown(path)),
             )
-            .help("See that the server is up and that `uri` in debrole.toml is right; or build with a copy of its output directory.")
-            .help("If nothing has been published there yet, say so: --first-publish.")
+            .help("see that the server is up and that `uri` in debrole.toml is right; or build with a copy of its output directory")
+            .help("if nothing has been published there yet, say so: --first-publish")
         };
         match &self.place {
             Place::Directory(directory) => match std::fs::read(directory.join(path)) {

@@ -34,7 +34,7 @@ fn current(root: &Path) -> Result<Option<u64>, Diagnostic> {
             &rules::not_our_repository::RULE,
             format!("{} is not the symlink to a generation that debrole makes", dists.display()),
         )
-        .help("Name an empty or new output directory with --out.")
+        .help("name an empty or new output directory with --out")
     })
 }
 
@@ -60,8 +60,12 @@ fn trust(file: &Path, keys: &[u8]) -> Result<(), Diagnostic> {
             &rules::published_untrusted::RULE,
             format!("the manifest {} can't be trusted: {}", file.display(), e.message),
         )
-        .help("Put the output directory back from a backup, or build into an empty one: it is filled from the public URI.")
-        .help("If it is whole and signed by a key that you had before, keep that key in keys/ (*.gpg) beside the new one.")
+        .help(
+            "put the output directory back from a backup, or build into an empty one: it is filled from the public URI",
+        )
+        .help(
+            "if it is whole and signed by a key that you had before, keep that key in keys/ (*.gpg) beside the new one",
+        )
     })
 }
 
@@ -81,7 +85,7 @@ pub fn parse(bytes: &[u8], file: &Path) -> Result<Manifest, Diagnostic> {
                     &rules::manifest_too_new::RULE,
                     format!("{} has format {format}; this debrole knows formats up to {FORMAT}", file.display()),
                 )
-                .help("Use a debrole that is at least as new as the one that published."));
+                .help("use a debrole that is at least as new as the one that published"));
             }
             Err(damaged_manifest(file, &result.err().map_or("an unknown format".into(), |e| e.to_string())))
         }

@@ -45,7 +45,7 @@ impl Lock {
                     &rules::lock_held::RULE,
                     format!("{} is being written by {}", root.display(), holder(&file)),
                 )
-                .help("Wait until it has finished, or let this one take its turn with --wait."));
+                .help("wait until it has finished, or let this one take its turn with --wait"));
             }
             Err(TryLockError::Error(e)) => return Err(store::failed("lock", &path, &e)),
         }

@@ -188,5 +188,7 @@ pub fn trusted(root: &Path, keys: &[u8]) -> Result<Option<Manifest>, Vec<Diagnos
 
 fn damaged_manifest(path: &Path, why: &str) -> Diagnostic {
     Diagnostic::new(&rules::repository_damaged::RULE, format!("the manifest {} can't be read: {why}", path.display()))
-        .help("Put the output directory back from a backup, or build into an empty one: it is filled from the public URI.")
+        .help(
+            "put the output directory back from a backup, or build into an empty one: it is filled from the public URI",
+        )
 }

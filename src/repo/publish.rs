@@ -155,7 +155,7 @@ pub fn frozen(head: &Manifest, settings: &Settings) -> Vec<Diagnostic> {
                 rule,
                 format!("{field} is \"{wanted}\", but \"{published}\" is what machines know since the first publish"),
             )
-            .help(format!("Write {field} = \"{published}\" under [fleet] in debrole.toml."))
+            .help(format!("write {field} = \"{published}\" under [fleet] in debrole.toml"))
         })
         .collect()
 }
@@ -321,8 +321,8 @@ impl Repository<'_> {
                             release::date(head.date)
                         ),
                     )
-                    .help("Set the clock right (timedatectl set-ntp true), or wait until it has passed that time.")
-                    .note("Machines ignore a Release file that is older than the one they have, without a word."),
+                    .help("set the clock right (timedatectl set-ntp true), or wait until it has passed that time")
+                    .note("machines ignore a Release file that is older than the one they have, without a word"),
                 );
             }
             found.extend(republished(head, packages));
@@ -382,7 +382,7 @@ impl Repository<'_> {
         self.emit(Event::Signing { suites: manifest.suites.len() });
         let mut json = serde_json::to_vec(&manifest).map_err(|e| {
             Diagnostic::new(&rules::verification_failed::RULE, format!("the manifest can't be written as JSON: {e}"))
-                .help("This is a bug in debrole: please report it.")
+                .help("this is a bug in debrole: please report it")
         })?;
         json.push(b'\n');
         let failed = |e: SignError| key::diagnostic(&e);
@@ -487,7 +487,7 @@ impl Repository<'_> {
                 &rules::version_republished::RULE,
                 format!("{filename} is published with other contents"),
             )
-            .help("Give the changed contents a higher version."));
+            .help("give the changed contents a higher version"));
         }
         // Left over from before, and in nobody's manifest.
         store::remove(&path)?;
@@ -542,10 +542,10 @@ impl Repository<'_> {
                         &rules::verification_failed::RULE,
                         format!("after the commit {} is not what was written", root.join(generation::DISTS).display()),
                     )
-                    .help("Something else writes into the output directory: find out what."))
+                    .help("something else writes into the output directory: find out what"))
                 }
             });
-        durable.map_err(|d| d.note(format!("Generation {} is what clients see now.", generation.manifest.generation)))
+        durable.map_err(|d| d.note(format!("generation {} is what clients see now", generation.manifest.generation)))
     }
 
     fn clean_up(&self, before: &References, manifest: &Manifest) -> Result<()> {

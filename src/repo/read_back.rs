@@ -29,7 +29,7 @@ impl Repository<'_> {
             &rules::verification_failed::RULE,
             format!("the new generation was not written as it should be: {}", wrong[0]),
         )
-        .help("Build again; if it happens twice, check the machine's memory and disk.");
+        .help("build again; if it happens twice, check the machine's memory and disk");
         for each in wrong.iter().skip(1).take(8) {
             diagnostic = diagnostic.note(each.clone());
         }

@@ -46,7 +46,7 @@ pub fn refuse_no_directory(root: &Path) -> Result<(), Diagnostic> {
         (Err(_), Err(_)) => return Ok(()),
     };
     Err(Diagnostic::new(&rules::not_our_repository::RULE, format!("the output directory {} is {what}", root.display()))
-        .help("Name an empty or new directory with --out, or move away what is there."))
+        .help("name an empty or new directory with --out, or move away what is there"))
 }
 
 /// Refuses a directory in which nothing is published, but which has files where ours would be: somebody else's, or a
@@ -58,7 +58,7 @@ pub fn refuse_foreign(root: &Path) -> Result<(), Diagnostic> {
             &rules::not_our_repository::RULE,
             format!("{} is not the mark that debrole makes while it publishes", marker.display()),
         )
-        .help("Name an empty or new output directory with --out."));
+        .help("name an empty or new output directory with --out"));
     }
     for name in ["pool", store::BY_HASH, generation::GENERATIONS] {
         let path = root.join(name);
@@ -67,8 +67,8 @@ pub fn refuse_foreign(root: &Path) -> Result<(), Diagnostic> {
                 &rules::not_our_repository::RULE,
                 format!("{} has files in it, but there is no {}", path.display(), root.join(generation::DISTS).display()),
             )
-            .help("Name an empty or new output directory with --out.")
-            .help("If it is a repository of debrole's that lost its symlink: ln -s generations/NUMBER dists, with the highest number."));
+            .help("name an empty or new output directory with --out")
+            .help("if it is a repository of debrole's that lost its symlink: ln -s generations/NUMBER dists, with the highest number"));
         }
     }
     Ok(())
@@ -184,7 +184,7 @@ pub fn damaged(wrong: &[String]) -> Diagnostic {
             _ => format!("{} published files are damaged", wrong.len()),
         },
     )
-    .help("Put them back from a backup or from the public server; or build into an empty directory: it is filled from the public URI.");
+    .help("put them back from a backup or from the public server; or build into an empty directory: it is filled from the public URI");
     if wrong.len() > 1 {
         for each in wrong.iter().take(8) {
             diagnostic = diagnostic.note(each.clone());

@@ -43,14 +43,14 @@ pub fn failed(action: &str, path: &Path, error: &io::Error) -> Diagnostic {
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             Diagnostic::new(&rules::disk_full::RULE, format!("the disk is full: can't {action} {shown}"))
-                .help("Make room and build again; what was published before is still there, whole.")
+                .help("make room and build again; what was published before is still there, whole")
         }
         ErrorKind::PermissionDenied => {
             Diagnostic::new(&rules::repository_unwritable::RULE, format!("can't {action} {shown}: permission denied"))
-                .help("Run debrole as the user to whom the output directory belongs.")
+                .help("run debrole as the user to whom the output directory belongs")
         }
         _ => Diagnostic::new(&rules::repository_unwritable::RULE, format!("can't {action} {shown}: {error}"))
-            .help("See that the output directory is on a disk that works and may be written to, then build again."),
+            .help("see that the output directory is on a disk that works and may be written to, then build again"),
     }
 }
 
@@ -150,7 +150,7 @@ pub fn check_space(directory: &File, root: &Path, bytes: u64, files: u64) -> Res
     let available = free.f_bavail.saturating_mul(free.f_frsize);
     let full = |what: String| {
         Diagnostic::new(&rules::disk_full::RULE, format!("the disk of {} has too little room: {what}", root.display()))
-            .help("Make room and build again; what was published before is still there, whole.")
+            .help("make room and build again; what was published before is still there, whole")
     };
     if available < needed {
         return Err(full(format!("{} kB are needed, {} kB are free", needed.div_ceil(1024), available / 1024)));

@@ -88,9 +88,9 @@ pub fn group(text: &Text, facts: &Facts, out: &mut Vec<Diagnostic>) -> Option<Sp
             match near {
                 Some(near) => format!("did you mean \"{near}\"?"),
                 None if facts.users.contains(&text.value) => {
-                    format!("{shown} is a user: name a group of theirs; debrole group add makes one")
+                    format!("{shown} is a user: name a group of theirs; `debrole group add` makes one")
                 }
-                None => format!("add groups/{shown}.toml (debrole group add {shown}), or remove the entry"),
+                None => format!("debrole group add {shown} --description \"…\" makes it; or remove the entry"),
             },
         ),
     );

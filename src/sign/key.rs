@@ -89,7 +89,7 @@ impl KeyInfo {
         if self.primary().revoked {
             found.push(
                 Diagnostic::new(&rules::key_revoked::RULE, format!("the archive key {fingerprint} is revoked"))
-                    .help("Make a new key by `debrole key init` in an empty home."),
+                    .help("make a new key by `debrole key init` in an empty home"),
             );
         }
         for part in &self.parts {
@@ -101,7 +101,7 @@ impl KeyInfo {
                         &rules::key_weak::RULE,
                         format!("the key {} is {}: {weakness}", part.fingerprint, part.algorithm),
                     )
-                    .help("Use ed25519, which `debrole key init` makes."),
+                    .help("use ed25519, which `debrole key init` makes"),
                 );
             }
         }
@@ -111,7 +111,7 @@ impl KeyInfo {
                     &rules::key_weak::RULE,
                     format!("the key {fingerprint} signs itself with a broken digest: {}", self.weak_bindings.join(", ")),
                 )
-                .help("Sign it anew with SHA-512 (gpg --cert-digest-algo SHA512 --quick-set-expire FINGERPRINT 3y), or make a new key.")
+                .help("sign it anew with SHA-512 (gpg --cert-digest-algo SHA512 --quick-set-expire FINGERPRINT 3y), or make a new key")
                 .note("apt of Debian 13 rejects SHA-1 self-signatures since February 2026."),
             );
         }
@@ -132,7 +132,7 @@ impl KeyInfo {
                     &rules::key_secret_absent::RULE,
                     format!("no part of the archive key {fingerprint} can sign here: the secret half is absent"),
                 )
-                .help("Import the secret signing key into keys/private (gpg --homedir keys/private --import FILE)."),
+                .help("import the secret signing key into keys/private (gpg --homedir keys/private --import FILE)"),
             );
         } else if let Some(days) = self.days_left(now) {
             let when = date(self.expires().unwrap_or(now));
@@ -154,7 +154,7 @@ impl KeyInfo {
                         format!("the archive key {fingerprint} expires on {when}, in {days} days"),
                     )
                     .help(renew)
-                    .note(format!("From {REFUSE_DAYS} days before on, nothing is published with it.")),
+                    .note(format!("from {REFUSE_DAYS} days before on, nothing is published with it")),
                 );
             }
         }
@@ -243,7 +243,7 @@ pub fn open_home(path: &Path) -> Result<Home, Box<Diagnostic>> {
                 &rules::key_missing::RULE,
                 format!("there is no archive key: {} is absent", path.display()),
             )
-            .help("Make one by `debrole key init`, or put the home of the existing one there."),
+            .help("make one by `debrole key init`, or put the home of the existing one there"),
         ));
     }
     let unusable = |e: std::io::Error| {
@@ -252,7 +252,7 @@ pub fn open_home(path: &Path) -> Result<Home, Box<Diagnostic>> {
                 &rules::signing_failed::RULE,
                 format!("the key's home {} can't be opened: {e}", path.display()),
             )
-            .help("Run debrole as the user to whom the home belongs."),
+            .help("run debrole as the user to whom the home belongs"),
         )
     };
     let home = Home::open(path).map_err(unusable)?;
@@ -263,7 +263,7 @@ pub fn open_home(path: &Path) -> Result<Home, Box<Diagnostic>> {
                 &rules::key_home_permissions::RULE,
                 format!("{shown} belongs to uid {}, debrole runs as uid {}", wrong.owner, wrong.us),
             )
-            .help("Run debrole as the user to whom the home belongs.")
+            .help("run debrole as the user to whom the home belongs")
         } else {
             Diagnostic::new(
                 &rules::key_home_permissions::RULE,
@@ -304,8 +304,8 @@ pub fn choose(
                     &rules::key_ambiguous::RULE,
                     format!("{} holds {} secret keys and debrole.toml names none", path.display(), keys.len()),
                 )
-                .help("Name one: `key = \"FINGERPRINT\"` under [fleet] in debrole.toml.")
-                .note(format!("There are: {}", list(&keys))),
+                .help("name one: `key = \"FINGERPRINT\"` under [fleet] in debrole.toml")
+                .note(format!("there are: {}", list(&keys))),
             ]);
         }
         None => keys.pop(),
@@ -319,8 +319,8 @@ pub fn choose(
                         format!("{} does not hold the archive key that debrole.toml names", path.display()),
                     )
                     .at(pinned.span, "this fingerprint")
-                    .help("Put the right home there, or correct the fingerprint.")
-                    .note(format!("There are: {there}")),
+                    .help("put the right home there, or correct the fingerprint")
+                    .note(format!("there are: {there}")),
                 ]);
             }
             found
@@ -329,7 +329,7 @@ pub fn choose(
     let Some(Held { info, key, public }) = key else {
         return Err(vec![
             Diagnostic::new(&rules::key_missing::RULE, format!("there is no secret key in {}", path.display()))
-                .help("Make one by `debrole key init`, or import the existing one."),
+                .help("make one by `debrole key init`, or import the existing one"),
         ]);
     };
     let (errors, warnings): (Vec<_>, Vec<_>) = info.judge(now).into_iter().partition(Diagnostic::is_error);
@@ -360,7 +360,7 @@ pub fn judge_keyring(
             .help(
                 "debrole key export --renew, after moving away what is in keys/*.gpg (but for the keys of a rotation)",
             )
-            .note("No machine could read an archive that is signed with a key that its keyring lacks."),
+            .note("no machine could read an archive that is signed with a key that its keyring lacks"),
         ]);
     }
     let outdated = outdated(&key, keyring);
@@ -382,8 +382,8 @@ pub fn judge_keyring(
             format!("machines do not have the key {names} (or a subkey of it) yet, so they would refuse what it signs"),
         )
         .in_file("keys")
-        .help("Put the old key back into keys/private (and name it: `key` under [fleet]), keep both public keys in keys/*.gpg, and build; sign with the new key when all machines have that keyring.")
-        .help("If the old key is lost, every machine has to join anew: publish into an empty directory with --first-publish."),
+        .help("put the old key back into keys/private (and name it: `key` under [fleet]), keep both public keys in keys/*.gpg, and build; sign with the new key when all machines have that keyring")
+        .help("if the old key is lost, every machine has to join anew: publish into an empty directory with --first-publish"),
     ])
 }
 
@@ -411,7 +411,7 @@ pub fn outdated(own: &[u8], keyring: &[u8]) -> Vec<Diagnostic> {
             true => "debrole key export --renew",
             false => "gpg --homedir keys/private --import keys/archive-keyring.gpg",
         })
-        .note("Machines go by what they get from keys/*.gpg; debrole judges the key by its home.")
+        .note("machines go by what they get from keys/*.gpg; debrole judges the key by its home")
     });
     told.collect()
 }
@@ -461,7 +461,7 @@ pub fn init(request: &Init) -> Result<KeyInfo, Vec<Diagnostic>> {
                     &rules::key_exists::RULE,
                     format!("{} already holds the key {}", request.home.display(), key.fingerprint()),
                 )
-                .help("Use it (`debrole key show`), or name another home."),
+                .help("use it (`debrole key show`), or name another home"),
             ]);
         }
     }
@@ -470,7 +470,7 @@ pub fn init(request: &Init) -> Result<KeyInfo, Vec<Diagnostic>> {
     {
         return Err(vec![
             Diagnostic::new(&rules::key_exists::RULE, format!("{} is there already", file.display()))
-                .help("Name a new file for the primary key: one that is there is never written over."),
+                .help("name a new file for the primary key: one that is there is never written over"),
         ]);
     }
     let home = Home::create(&request.home).map_err(|e| {
@@ -479,7 +479,7 @@ pub fn init(request: &Init) -> Result<KeyInfo, Vec<Diagnostic>> {
                 &rules::signing_failed::RULE,
                 format!("the key's home {} can't be made: {e}", request.home.display()),
             )
-            .help("Choose a directory that you may write to."),
+            .help("choose a directory that you may write to"),
         ]
     })?;
     make(&home, request).map_err(|e| vec![diagnostic(&e)])

@@ -8,7 +8,7 @@ use super::{Failure, Outcome, access, check, key};
 use crate::cli::{Global, Group, GroupAdd, User, UserAdd, UserAdopt};
 use crate::reporter::Reporter;
 use debrole::names::{GroupName, UserName};
-use debrole::ssh_key::PublicKey;
+use debrole::ssh_key::{Fault, PublicKey};
 use edit::Tree;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -92,7 +92,13 @@ fn read_key(text: &str, reporter: &Reporter) -> Result<String, Failure> {
     let line = line.trim_end_matches('\n').to_owned();
     match PublicKey::parse(&line) {
         Ok(_) => Ok(line),
-        Err(bad) => Err(refuse(reporter, &format!("this is no key to use here: {}", bad.text))),
+        Err(bad) if text.contains(' ') => {
+            Err(refuse(reporter, &format!("\"{}\" is no key to use here: {}", text.escape_debug(), bad.text)))
+        }
+        Err(bad) if bad.fault == Fault::Private => {
+            Err(refuse(reporter, &format!("{text} is the private half of a key: name the public one, {text}.pub")))
+        }
+        Err(bad) => Err(refuse(reporter, &format!("{text} is no key to use here: {}", bad.text))),
     }
 }
 
@@ -184,6 +190,13 @@ fn must_exist(tree: &Tree<'_>, folder: &str, name: &str, reporter: &Reporter) ->
     let noun = folder.trim_end_matches('s');
     let hint = match debrole::near::nearest(name, names.iter().map(String::as_str)) {
         Some(near) => format!(": did you mean \"{near}\"?"),
+        None if names.is_empty() && noun == "group" => {
+            format!(": make it by `debrole group add {} --description \"…\"`", name.escape_debug())
+        }
+        None if noun == "group" => format!(
+            ": `debrole group list` has all; `debrole group add {} --description \"…\"` makes it",
+            name.escape_debug()
+        ),
         None => format!(": `debrole {noun} list` has all"),
     };
     Err(refuse(reporter, &format!("there is no {noun} \"{}\"{hint}", name.escape_debug())))
@@ -423,10 +436,11 @@ fn list_groups(places: &Places, reporter: &Reporter) -> Outcome {
     let mut groups = Vec::new();
     for (name, group) in &people.groups {
         reporter.result(format_args!(
-            "{:width$}  {:5}  {:4} members  {}",
+            "{:width$}  {:5}  {:4} {}  {}",
             name.as_str(),
             group.gid.value,
             group.members.len(),
+            if group.members.len() == 1 { "member " } else { "members" },
             group.description
         ));
         groups

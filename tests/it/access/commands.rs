@@ -170,6 +170,35 @@ fn files_written_by_hand_only_need_the_ledger() {
 }
 
 #[test]
+fn what_mends_a_mistake_is_done_though_it_uncovers_another() {
+    let site = Site::new(&fleet());
+    for path in ["groups/sysadmins.toml", "groups/webteam.toml", "roles/base.toml"] {
+        site.remove(path);
+    }
+    // A new fleet's first steps in the wrong order: the unknown group hides that nobody could administer the machines.
+    for host in fs::read_dir(site.0.path().join("hosts")).unwrap() {
+        fs::write(host.unwrap().path(), "roles = [\"web\"]\nrelease = \"bookworm\"\n").unwrap();
+    }
+    site.write("roles/web.toml", "summary = \"Web\"\n[access]\nlogin = [\"editors\"]\n");
+    let said = site.run(&["check"]);
+    assert!(said.err.contains("debrole group add editors --description"), "{said:?}");
+    let said = site.run(&["user", "add", "eve", "--name", "Eve", "--group", "editors"]);
+    assert!(said.status == Some(1) && said.err.contains("`debrole group add editors --description"), "{said:?}");
+    let said = site.run(&["group", "add", "editors", "--description", "Editors"]);
+    assert!(said.status == Some(0) && said.err.contains("error[no-administrator]"), "{said:?}");
+    assert!(said.out.contains("the group editors has the number"), "{said:?}");
+    // One that mends nothing is not.
+    let said = site.run(&["group", "add", "bob", "--description", "Bob's"]);
+    assert!(said.status == Some(1) && !site.0.path().join("groups/bob.toml").exists(), "{said:?}");
+    // The wrong half of a key is named, and the right one.
+    let secret = site.0.path().join("eve");
+    fs::write(&secret, "-----BEGIN OPENSSH PRIVATE KEY-----\n").unwrap();
+    let secret = secret.to_str().unwrap();
+    let said = site.run(&["user", "add", "eve", "--name", "Eve", "--key", secret]);
+    assert!(said.err.contains(&format!("{secret} is the private half of a key: name the public one, {secret}.pub")));
+}
+
+#[test]
 fn groups_and_adoptions_are_written() {
     let site = site();
     let said =
@@ -183,7 +212,7 @@ fn groups_and_adoptions_are_written() {
     assert!(site.read("groups/dba.toml").contains("members = [\"bob\", \"alice\"]\n"));
     site.ok(&["group", "remove-member", "dba", "bob"]);
     assert!(site.read("groups/dba.toml").contains("members = [\"alice\"]\n"));
-    assert!(site.ok(&["group", "list"]).contains("dba         3003     1 members  Databases"));
+    assert!(site.ok(&["group", "list"]).contains("dba         3003     1 member   Databases"));
     let shown = site.ok(&["group", "show", "webteam"]);
     assert!(shown.contains("  bob, Bob\n") && shown.contains("  login by pg-role-web\n"), "{shown}");
     site.ok(&["group", "retire", "dba"]);

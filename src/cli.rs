@@ -356,6 +356,11 @@ pub enum Secret {
 #[derive(Debug, Subcommand)]
 pub enum Backup {
     /// List what the backup servers have, of the machines that left the fleet too
+    ///
+    /// With --format json: `machines`, each with host, server, kept_until, alarms and refused; and `jobs`, each with host,
+    /// job, server, state (ok, warning, critical or unknown, as monitoring hears; left: nothing is expected any more),
+    /// message, kept_until, last_arrival, size and snapshots (id, arrived, size). Sizes are bytes, times RFC 3339 in UTC;
+    /// what there is not is null.
     List {
         /// Of this machine only, by its fully qualified domain name
         host: Option<String>,

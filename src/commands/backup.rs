@@ -11,10 +11,11 @@ use debrole::lower::backup::servers;
 use debrole::model::Model;
 use debrole::names::HostName;
 use debrole::near::nearest;
-use serde_json::json;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
+
+mod records;
 
 /// How long a server may take to list what it has.
 const LIST_LIMIT: Duration = Duration::from_secs(300);
@@ -70,11 +71,12 @@ fn remote(model: &Model, destination: &str, arguments: &[&str]) -> Vec<String> {
 
 fn list(host: Option<&str>, args: &BackupServers, model: &Model, reporter: &Reporter) -> Outcome {
     let host = host.map(|text| host_name(text, reporter)).transpose()?;
-    let mut listed = Vec::new();
+    let (mut machines, mut jobs) = (Vec::new(), Vec::new());
     let mut silent = Vec::new();
     let asked = asked(args, model, reporter)?;
     for (server, destination) in &asked {
         let mut arguments = vec!["list"];
+        arguments.extend(reporter.is_json().then_some("--records"));
         arguments.extend(host.as_ref().map(HostName::as_str));
         let output = {
             let _busy = reporter.busy(format!("asking {server}"));
@@ -89,13 +91,23 @@ fn list(host: Option<&str>, args: &BackupServers, model: &Model, reporter: &Repo
             continue;
         }
         let text = output.stdout_text();
+        if reporter.is_json() {
+            match records::read(server, &text) {
+                Ok((its_machines, its_jobs)) => {
+                    machines.extend(its_machines);
+                    jobs.extend(its_jobs);
+                }
+                Err(why) => silent.push(format!("{server}: {why}")),
+            }
+            continue;
+        }
         if asked.len() > 1 {
             reporter.result(format_args!("on {server}:"));
         }
         reporter.result(text.trim_end());
-        listed.push(json!({ "server": server, "lines": text.lines().collect::<Vec<_>>() }));
     }
-    reporter.member("servers", listed);
+    reporter.member("machines", machines);
+    reporter.member("jobs", jobs);
     match silent.as_slice() {
         [] => Ok(()),
         some => Err(anyhow!("what is there could not be listed: {}", some.join("; ")).into()),

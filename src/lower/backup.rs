@@ -318,9 +318,45 @@ fn keys(model: &Model) -> String {
     lines.collect()
 }
 
+/// Two jobs of a machine that everybody would take for one.
+fn same_name(model: &Model, host: &Host, out: &mut Vec<Diagnostic>) {
+    let mut seen: BTreeMap<String, &Backup> = BTreeMap::new();
+    for (role, content) in contents(model, host) {
+        for backup in &content.backups {
+            let Some(other) = seen.insert(job_name(role, backup), backup) else { continue };
+            let name = &backup.name.value;
+            out.push(
+                Diagnostic::new(
+                    &rules::backup_job_twice::RULE,
+                    format!(
+                        "{} has two backup jobs machine_{name}: one of the role machine and one of its own",
+                        host.name.value
+                    ),
+                )
+                .at(backup.name.span, "the machine's own")
+                .also(other.name.span, "of the role machine")
+                .help("give one of them another name"),
+            );
+        }
+    }
+}
+
+/// Whether it is the clash of the units of two jobs whose names clash.
+pub fn is_told(diagnostic: &Diagnostic, told: &[Diagnostic]) -> bool {
+    let places =
+        |of: &Diagnostic| -> BTreeSet<_> { of.primary.iter().chain(&of.secondary).map(|label| label.span).collect() };
+    diagnostic.rule.code == rules::path_claimed_twice::RULE.code
+        && told
+            .iter()
+            .any(|other| other.rule.code == rules::backup_job_twice::RULE.code && places(other) == places(diagnostic))
+}
+
 /// What is wrong between the jobs, the servers and their keys.
 pub fn check(model: &Model) -> Vec<Diagnostic> {
     let mut out = Vec::new();
+    for host in model.hosts.values() {
+        same_name(model, host, &mut out);
+    }
     let jobs = jobs(model);
     let Some(first) = jobs.first() else { return out };
     let servers = servers(model);

@@ -58,6 +58,7 @@ const OF_SECRETS: &[&str] = &[
 
 /// Rules about which machine's backups go where: likewise.
 const OF_BACKUPS: &[&str] = &[
+    rules::backup_job_twice::RULE.code,
     rules::backup_only_at_home::RULE.code,
     rules::backup_without_host_key::RULE.code,
     rules::backup_without_recovery::RULE.code,

@@ -80,7 +80,9 @@ pub fn lower(model: &Model, keyring: &Keyring) -> (Vec<PackagePlan>, Vec<Diagnos
     diagnostics.extend(settings::check(model, &meeting));
     diagnostics.extend(monitoring::check(model));
     diagnostics.extend(secret::check(model, &plans));
-    diagnostics.extend(backup::check(model));
+    let of_backups = backup::check(model);
+    diagnostics.retain(|diagnostic| !backup::is_told(diagnostic, &of_backups));
+    diagnostics.extend(of_backups);
     (plans, unique(diagnostics))
 }
 

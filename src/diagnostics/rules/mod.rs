@@ -25,6 +25,7 @@ rules! {
     backup_age_before_next,
     backup_ages_inverted,
     backup_exclude_outside,
+    backup_job_twice,
     backup_of_nothing,
     backup_only_at_home,
     backup_path_twice,

@@ -101,7 +101,11 @@ prepare() {
 # and beside it JOB.before and JOB.after, scripts.
 job_file() { # JOB
     case $1 in
-    machine_*) file=$share/hosts/$name/backup/${1#machine_} ;;
+    machine_*)
+        file=$share/hosts/$name/backup/${1#machine_}
+        # A role may be called machine, too.
+        [ -f "$file" ] || file=$share/roles/machine/backup/${1#machine_}
+        ;;
     *_*) file=$share/roles/${1%%_*}/backup/${1#*_} ;;
     *) file= ;;
     esac

@@ -33,7 +33,7 @@ sub stop { complain(@_); exit 1 }
 sub usage {
     print STDERR <<'TEXT';
 usage: @PREFIX@-backup-server watch
-       @PREFIX@-backup-server list [FQDN]
+       @PREFIX@-backup-server list [--records] [FQDN]
        @PREFIX@-backup-server restore FQDN JOB [--snapshot ID] [--path PATH] [--to DIRECTORY]
        @PREFIX@-backup-server sample FQDN
        @PREFIX@-backup-server clear FQDN
@@ -548,25 +548,57 @@ sub client {    # one whose backups are here
     return $client;
 }
 
-sub list {
+# What is known of each client, or of one: until when it is kept if it left (else undef), its snapshots, and the names of its
+# jobs, each with the day until which it is kept if it is no job any more.
+sub known {
     my ($only) = @_;
     client($only) if defined $only;
     my %left;
-    for (lines("$state/left")) { $left{$1} = $2 if /^((?:host|job) \S.*) (\d+)$/ }
+    for (lines("$state/left")) { $left{$1} = $2 + $keep_left if /^((?:host|job) \S.*) (\d+)$/ }
     my %all = map { $_ => 1 } there(), keys %expected;
+    my @known;
     for my $client (defined $only ? $only : sort keys %all) {
-        my $since = $left{"host $client"};
-        print $client, $since ? ' (left the fleet; kept until ' . day($since + $keep_left) . ')' : '', "\n";
         my $seen = seen($client);
         my %jobs = (%{ $expected{$client} // {} }, map { $_->{job} => 1 } values %$seen);
-        for my $which (sort keys %jobs) {
-            my $gone = $left{"job $client $which"};
-            my @snapshots = of_job($seen, $which);
-            print "  $which", $gone ? ' (no job any more; kept until ' . day($gone + $keep_left) . ')' : '', @snapshots ? "\n" : ": never backed up\n";
+        push @known, { name => $client, until => $left{"host $client"}, seen => $seen, jobs => { map { $_ => $left{"job $client $_"} } keys %jobs } };
+    }
+    return @known;
+}
+
+sub refusals { return scalar @{ [lines(home($_[0]) . '/refused')] } }
+
+sub list {
+    for my $client (known(@_)) {
+        print $client->{name}, $client->{until} ? ' (left the fleet; kept until ' . day($client->{until}) . ')' : '', "\n";
+        for my $which (sort keys %{ $client->{jobs} }) {
+            my $until = $client->{jobs}{$which};
+            my @snapshots = of_job($client->{seen}, $which);
+            print "  $which", $until ? ' (no job any more; kept until ' . day($until) . ')' : '', @snapshots ? "\n" : ": never backed up\n";
             print "    ", substr($_->{id}, 0, 8), '  ', moment($_->{arrived}), "  $_->{size} bytes\n" for @snapshots;
         }
-        print "  alarm: $_\n" for lines("$state/alarms/$client");
-        print "  refused: ", scalar(@{ [lines(home($client) . '/refused')] }), " attempts\n" if -s home($client) . '/refused';
+        print "  alarm: $_\n" for lines("$state/alarms/$client->{name}");
+        my $refused = refusals($client->{name});
+        print "  refused: $refused attempts\n" if $refused;
+    }
+}
+
+# The same for programs. A job's state is what monitoring hears of it; `left` is none that is expected.
+sub records {
+    print "debrole-backup-list 1\n";
+    for my $client (known(@_)) {
+        my $host = $client->{name};
+        print join(' ', 'host', $host, $client->{until} // '-', refusals($host)), "\n";
+        print "alarm $host $_\n" for lines("$state/alarms/$host");
+        for my $which (sort keys %{ $client->{jobs} }) {
+            my ($level, $said) = ('left', '');
+            if ($expected{$host} && $expected{$host}{$which}) {
+                my ($text) = run(root => 1, command => ['/usr/lib/@PREFIX@/check-backup', $host, $which]);
+                ($level, $said) = $text =~ /^(OK|WARNING|CRITICAL|UNKNOWN) - ([^|\n]*)/ ? (lc $1, $2) : ('unknown', 'check-backup said nothing');
+            }
+            my $until = $client->{jobs}{$which} // $client->{until} // '-';
+            print join(' ', 'job', $host, $which, $level, $until, $said), "\n";
+            print join(' ', 'backup', $host, $which, @$_{qw(id arrived size)}), "\n" for of_job($client->{seen}, $which);
+        }
     }
 }
 
@@ -643,6 +675,10 @@ my ($verb, @arguments) = @ARGV;
 $verb //= '';
 my %verbs = (watch => \&watch, list => \&list, restore => \&restore, clear => \&clear, renew => \&renew);
 usage() unless $verbs{$verb} || $verb eq 'sample';
+if ($verb eq 'list' && @arguments && $arguments[0] eq '--records') {
+    shift @arguments;
+    $verbs{list} = \&records;
+}
 usage() if $verb eq 'watch' && @arguments || $verb ne 'restore' && @arguments > 1;
 ready();
 if ($verb eq 'sample') {

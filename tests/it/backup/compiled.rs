@@ -183,8 +183,8 @@ fn a_machines_own_job_and_one_of_a_role_called_machine_are_not_one() {
     let lowered = fleet(&[("roles/machine.toml", machine), ("hosts/web1.example.org.toml", &both)]);
     let report = lowered.report();
     assert!(
-        report.contains("path-claimed-twice: pg-host-web1.example.org and pg-role-machine both claim")
-            && report.contains("pg-backup-machine_home.timer"),
+        report.contains("backup-job-twice: web1.example.org has two backup jobs machine_home")
+            && !report.contains("path-claimed-twice"),
         "{report}"
     );
     fleet(&[("hosts/web1.example.org.toml", &web1("[\"web\"]"))]).right();

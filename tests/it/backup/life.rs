@@ -148,6 +148,31 @@ fn by_people(site: &Site, server: &Machine) {
     for part in ["web1.example.org\n  web_www\n    ", "db1.example.org\n  db_cluster: never backed up\n"] {
         assert!(listed.contains(part), "{listed}");
     }
+    let listed = debrole(&format!("list --format json {reached}")).ok("backup list as JSON");
+    let listed: serde_json::Value = serde_json::from_str(&listed).expect("JSON");
+    let job = |host: &str, name: &str| {
+        let jobs = listed["jobs"].as_array().expect("jobs");
+        jobs.iter().find(|job| job["host"] == host && job["job"] == name).expect("the job").clone()
+    };
+    let www = job(WEB, "web_www");
+    assert_eq!(
+        (&www["server"], &www["state"], &www["kept_until"]),
+        (&SERVER.into(), &"ok".into(), &().into()),
+        "{www}"
+    );
+    let snapshots = www["snapshots"].as_array().expect("snapshots");
+    assert!(snapshots.len() == 1 && www["size"].as_u64() > Some(300_000), "{www}");
+    assert_eq!((&snapshots[0]["arrived"], &snapshots[0]["size"]), (&www["last_arrival"], &www["size"]));
+    let there = server.ok("ls /srv/backup/web1.example.org/repo/snapshots");
+    assert!(there.contains(snapshots[0]["id"].as_str().expect("an id")), "{www} is not {there}");
+    let never = job(DB, "db_cluster");
+    assert_eq!((&never["state"], &never["message"]), (&"critical".into(), &"never backed up".into()), "{never}");
+    assert_eq!((&never["last_arrival"], &never["snapshots"]), (&().into(), &serde_json::json!([])));
+    assert!(
+        listed["machines"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(|one| one["host"] == WEB && one["refused"] == 0))
+    );
     let path = to.display();
     debrole(&format!("restore web1.example.org web_www --to {path} --path /srv/www {reached}")).ok("backup restore");
     let file = std::fs::read_dir(&to).expect("restored").flatten().next().expect("something");
@@ -371,6 +396,14 @@ fn a_server_keeps_what_it_has() {
     assert!(!web.run("pg-backup run web_www").succeeded());
     let listed = server.ok("pg-backup-server list web1.example.org");
     assert!(listed.contains("web1.example.org (left the fleet; kept until 202"), "{listed}");
+    let records = server.ok("pg-backup-server list --records web1.example.org");
+    let words: Vec<Vec<&str>> = records.lines().map(|line| line.split(' ').collect()).collect();
+    let is_time = |word: Option<&&str>| word.is_some_and(|word| word.parse::<u64>().is_ok());
+    assert!(
+        words.iter().any(|line| line.starts_with(&["host", WEB]) && is_time(line.get(2)))
+            && words.iter().any(|line| line.starts_with(&["job", WEB, "web_www", "left"]) && is_time(line.get(4))),
+        "{records}"
+    );
     assert_eq!(
         server.ok("pg-backup-server restore web1.example.org web_www --path /srv/www/team/file | tar -xO"),
         "precious\n"

@@ -4,6 +4,7 @@ mod backends;
 mod base;
 mod check;
 mod commands;
+mod domain;
 mod faults;
 mod fleet;
 mod image;

@@ -13,6 +13,7 @@ mod libvirtd;
 mod probe;
 mod ready;
 mod site;
+mod watched;
 
 use crate::machine::Lab;
 use debrole::provision::image::{Format, Image};

@@ -27,10 +27,11 @@ pub(super) fn connect(machine: &UnixStream) -> Result<()> {
     let before = tcgetattr(&terminal)?;
     let mut raw = before.clone();
     raw.make_raw();
-    terminal.write_all(b"Ctrl-] leaves the console.\r\n")?;
     tcsetattr(&terminal, OptionalActions::Flush, &raw)?;
     let handle = terminal.try_clone()?;
     let _raw = Raw { terminal: &handle, before };
+    // Not before: what is typed until the terminal is raw is flushed.
+    terminal.write_all(b"Ctrl-] leaves the console.\r\n")?;
     let mut machine: &UnixStream = machine;
     let mut buffer = [0; 4096];
     loop {

@@ -192,9 +192,10 @@ pub fn lower(model: &Model) -> Option<PackagePlan> {
             pieces.enabled(nrpe.as_str(), None),
             pieces.enabled(
                 "munin-node.service",
-                // Its own file has no place for others' lines, and stays as Debian's package has it.
+                // Its own file has no place for others' lines, and stays as Debian's package has it. Early in a boot it may
+                // find no address to listen on: Debian's unit tries it five times within a second, and then no more.
                 Some(format!(
-                    "[Service]\nExecStart=\nExecStart=/usr/sbin/munin-node --config /etc/munin/{prefix}-node.conf --foreground $DAEMON_ARGS\n"
+                    "[Service]\nExecStart=\nExecStart=/usr/sbin/munin-node --config /etc/munin/{prefix}-node.conf --foreground $DAEMON_ARGS\nRestartSec=5s\n"
                 )),
             ),
         ],

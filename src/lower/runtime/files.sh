@@ -71,7 +71,7 @@ remove_and_make_directories() {
             {
                 { [ -d "$path" ] && [ ! -L "$path" ]; } || {
                     { ! exists "$path" || mv -T "$path" "$old"; } && mkdir -m 0700 "$path"
-                } && chown "$b:$c" "$path" && chmod "$a" "$path"
+                } && inside "$path" chown "$b:$c" . && inside "$path" chmod "$a" .
             } 2>"$w/error" || { trouble "$pkg" "$path" "can not be made"; return 1; }
             ;;
         esac
@@ -88,24 +88,25 @@ make_new_files() {
         case $op.$kind.$flags in
         put.file.*)
             # install(1) sets the owner before the mode: a setuid file is never the wrong user's.
-            install -m "$a" -o "$b" -g "$c" -- "$e" "$new" 2>"$w/error" ||
+            # Whoever owns the directory may have put something under that name; through a symlink to a directory we
+            # would write where it leads.
+            { rm -rf "$new" && install -T -m "$a" -o "$b" -g "$c" -- "$e" "$new"; } 2>"$w/error" ||
                 { trouble "$pkg" "$path" "can not be written"; return 1; }
             { printf '%s\n' "$new" >>"$w/new" && printf '%s  %s\n' "$d" "$new" >>"$w/sums"; } || die "cannot write to $w"
             ;;
         put.link.*)
-            rm -f "$new"
-            ln -s -- "$args" "$new" 2>"$w/error" ||
+            { rm -rf "$new" && ln -sT -- "$args" "$new"; } 2>"$w/error" ||
                 { trouble "$pkg" "$path" "can not be made"; return 1; }
             ;;
         drop.dir.*) ;;
         drop.*.*P*) ;;
         drop.*.*D*)
             diverted_to "$path"
-            ! exists "$there" || { rm -rf "$new" && cp -a "$there" "$new"; } 2>"$w/error" ||
+            ! exists "$there" || { rm -rf "$new" && cp -aT "$there" "$new"; } 2>"$w/error" ||
                 { trouble "$pkg" "$path" "what was diverted can not be put back"; return 1; }
             ;;
         drop.*.*O*)
-            { rm -rf "$new" && cp -a "$state/originals$path~" "$new"; } 2>"$w/error" ||
+            { rm -rf "$new" && cp -aT "$state/originals$path~" "$new"; } 2>"$w/error" ||
                 { trouble "$pkg" "$path" "what was there before can not be put back"; return 1; }
             ;;
         esac
@@ -136,7 +137,7 @@ exchange() {
             mv -T "$path" "$old" 2>"$w/error" || { trouble "$pkg" "$path" "can not be moved away"; return 1; }
             ;;
         drop.dir.*)
-            { chown --reference="$state/originals$path~" "$path" && chmod --reference="$state/originals$path~" "$path"; } \
+            { inside "$path" chown --reference="$state/originals$path~" . && inside "$path" chmod --reference="$state/originals$path~" .; } \
                 2>"$w/error" || { trouble "$pkg" "$path" "its owner and mode can not be put back"; return 1; }
             ;;
         put.* | drop.*.*[OD]*)

@@ -26,6 +26,18 @@ beside() { # PATH NUMBER
     old=${1%/*}/.@PREFIX@-old.$2~
 }
 
+# inside DIRECTORY COMMAND…: in the directory itself. Whoever owns the one above can put a symlink under its name at any
+# moment; where we are, we stay. (/lib is /usr/lib, as for check_parents.)
+inside() (
+    cd -P "$1" || exit 1
+    case $(pwd -P) in
+    "$1" | "/usr$1") ;;
+    *) echo "cd: $1 has become a symlink" >&2 && exit 1 ;;
+    esac
+    shift
+    "$@"
+)
+
 # Whether there must have been a record and is none, or one that can't be read.
 record_is_lost() {
     case $(head -c 200 "$state/applied" 2>/dev/null | tr -d '\0' | sed -n 1p) in
@@ -83,8 +95,8 @@ undo() {
             fi
         else
             case $op.$kind.$flags in
-            put.dir.*E*) chown "$e" "$path" && chmod "$d" "$path" || undone= ;;
-            drop.dir.*) chown "$e" "$path" && chmod "$d" "$path" || undone= ;;
+            put.dir.*E*) inside "$path" chown "$e" . && inside "$path" chmod "$d" . || undone= ;;
+            drop.dir.*) inside "$path" chown "$e" . && inside "$path" chmod "$d" . || undone= ;;
             *E*) ;; # not reached
             put.file.*) # only what we put there ourselves
                 if [ -f "$path" ] && [ "$(sha256sum <"$path")" = "$d  -" ]; then rm -f "$path" || undone=; fi

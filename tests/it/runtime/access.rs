@@ -442,6 +442,25 @@ fn an_account_from_before_is_taken_over_with_its_files() {
 }
 
 #[test]
+fn a_directory_that_becomes_a_symlink_while_files_change_hands_gives_away_nothing() {
+    on_one("adoption, exchanged in between", |people| {
+        // /home/bsmith/d belongs to somebody else, who waits for the moment between find(1) and chown(1).
+        people.host.ok(
+            "useradd -m -u 1000 -s /bin/sh bsmith; useradd -r mallory; install -d -o mallory /home/bsmith/d
+             install -o bsmith -g bsmith /dev/null /home/bsmith/d/shadow
+             mv /usr/bin/chown /usr/bin/chown.real
+             printf '%s\\n' '#!/bin/sh' 'if [ ! -L /home/bsmith/d ]; then mv /home/bsmith/d /home/bsmith/was; ln -s /etc /home/bsmith/d; fi' 'exec /usr/bin/chown.real \"$@\"' >/usr/bin/chown
+             chmod 755 /usr/bin/chown; stat -c %u:%g /etc/shadow >/root/before",
+        );
+        people.members("webteam", 3002, &format!("{BOB}adopt bob bsmith 1000 home -\n"));
+        people.host.run("pg-runtime access");
+        people.host.ok("mv /usr/bin/chown.real /usr/bin/chown; test -L /home/b*/d; stat -c %u:%g /etc/shadow | diff /root/before -");
+        people.run();
+        assert_eq!(people.host.ok("stat -c %U:%G /home/bob"), "bob:bob\n");
+    });
+}
+
+#[test]
 fn homes_are_kept_archived_or_removed_and_symlinks_are_left() {
     on_one("homes", |people| {
         let policy = |policy: &str, name: &str, uid: u32| {

@@ -11,6 +11,7 @@ mod damaged;
 mod exchange;
 mod failure;
 mod host;
+mod hostile;
 mod interrupted;
 mod monitoring;
 mod others;

@@ -110,11 +110,13 @@ sub follow_numbers {
             # With the slash find(1) goes through a symlink; what it finds is changed only where it was the account's.
             if ($files eq 'all') { push @where, local_mounts() } elsif (-d $line->[5]) { push @where, "$line->[5]/" }
             # A group that others share keeps its files.
-            my @group = defined getgrgid $old_gid ? () : (['-gid', 'chgrp', $old_gid]);
-            for my $what (['-uid', 'chown', $old_uid], @group) {
-                my ($test, $change, $number) = @$what;
+            my @group = defined getgrgid $old_gid ? () : (['-gid', $old_gid, "--from=:$old_gid", ":$uid"]);
+            for my $what (['-uid', $old_uid, "--from=$old_uid", $uid], @group) {
+                my ($test, $number, $from, $to) = @$what;
                 next unless @where;
-                my ($status, $said) = said('find', @where, '-xdev', $test, $number, '-exec', $change, '-h', $uid, '{}', '+');
+                # From within each directory, and only what still is the former number's: whoever owns a directory on
+                # the way can put a symlink (to /etc, say) in its place between the finding and the change.
+                my ($status, $said) = said('find', @where, '-xdev', $test, $number, '-execdir', 'chown', '-h', $from, $to, '{}', '+');
                 die "not all files of the uid $old_uid could be given to $uid: $said\n" if $status;
             }
             delete $record{adopting}{$uid};

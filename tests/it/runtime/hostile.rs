@@ -1,0 +1,73 @@
+//! Somebody without rights who owns a directory that a role puts something in, and the runtime, which is root there.
+
+use super::{Host, role};
+use crate::machine::{Need, skip};
+
+/// Owns /srv/m, as a service owns its state directory.
+fn machine() -> Host {
+    let host = Host::new();
+    host.ok("useradd -r -U mallory; install -d -o mallory -g mallory /srv/m");
+    host
+}
+
+#[test]
+fn what_lies_under_the_name_of_a_new_file_leads_nowhere() {
+    if skip("planted temporary names", &[Need::Trees]) {
+        return;
+    }
+    let host = machine();
+    let package = |version: &str| {
+        role("app", version)
+            .file_as("/srv/m/config", "0644 mallory mallory", &format!("config {version}\n"))
+            .line(&format!("link /srv/m/link target{version}"))
+            .make(&host)
+    };
+    for (version, plant) in [
+        ("1", "ln -s /etc/profile.d /srv/m/.pg-new.$n~"),
+        ("2", "ln -s /etc/passwd /srv/m/.pg-new.$n~"),
+        ("3", "mkdir -p /srv/m/.pg-new.$n~/x"),
+        ("4", "mkfifo /srv/m/.pg-new.$n~"),
+    ] {
+        let deb = package(version);
+        host.ok(&format!(
+            "rm -rf /srv/m/.pg-new.*; n=1; while [ $n -le 40 ]; do setpriv --reuid mallory --regid mallory --clear-groups sh -c \"{}\"; n=$((n + 1)); done
+             ls -lR /etc/profile.d >/root/before; stat -c '%U %a' /etc/passwd >>/root/before",
+            plant.replace('$', "\\$").replace("\\$n", "$n")
+        ));
+        host.dpkg("-i", &[&deb]);
+        host.assert_settled();
+        host.ok("{ ls -lR /etc/profile.d; stat -c '%U %a' /etc/passwd; } | diff /root/before -");
+        assert_eq!(
+            host.ok("cat /srv/m/config; readlink /srv/m/link; stat -c '%U %F' /srv/m/config"),
+            format!("config {version}\ntarget{version}\nmallory regular file\n"),
+            "{plant}"
+        );
+    }
+}
+
+#[test]
+fn a_directory_that_becomes_a_symlink_in_between_gives_nobody_what_it_leads_to() {
+    if skip("a directory exchanged while it is looked at", &[Need::Trees]) {
+        return;
+    }
+    let host = machine();
+    let deb = role("app", "1").line("dir /srv/m/d 0777 mallory mallory").make(&host);
+    // The worst moment, made certain: when chown, and when chmod, is about to run.
+    for command in ["chown", "chmod"] {
+        host.ok(&format!(
+            "rm -rf /srv/m/*; mkdir /srv/m/d; chown mallory /srv/m/d
+             mv /usr/bin/{command} /usr/bin/{command}.real
+             printf '%s\\n' '#!/bin/sh' 'if [ -d /srv/m/d ] && [ ! -L /srv/m/d ]; then mv /srv/m/d /srv/m/was; ln -s /etc /srv/m/d; echo >>/root/{command}; fi' 'exec /usr/bin/{command}.real \"$@\"' >/usr/bin/{command}
+             chmod{real} 755 /usr/bin/{command}",
+            real = if command == "chmod" { ".real" } else { "" }
+        ));
+        host.dpkg("-i", &[&deb]);
+        host.ok(&format!("mv /usr/bin/{command}.real /usr/bin/{command}; test -s /root/{command}"));
+        assert_eq!(host.ok("stat -c '%U:%G %a' /etc"), "root:root 755\n", "{command}");
+        // Once it is a directory again, everything is as the role says.
+        host.ok("rm -rf /srv/m/*; pg-runtime apply");
+        host.assert_settled();
+        assert_eq!(host.ok("stat -c '%U:%G %a' /srv/m/d"), "mallory:mallory 777\n");
+        host.dpkg("-P", &["pg-role-app"]);
+    }
+}

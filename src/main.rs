@@ -46,8 +46,9 @@ fn main() -> ExitCode {
     if let Err(Failure::Environment(error)) = &outcome {
         reporter.failure(error);
     }
-    reporter.finish();
+    let all_written = reporter.finish();
     match outcome {
+        Ok(()) if !all_written => ExitCode::from(2),
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Wrong) => ExitCode::from(1),
         Err(Failure::Environment(_)) => ExitCode::from(2),

@@ -15,6 +15,8 @@ pub struct Reporter {
     quiet: bool,
     /// The members of the JSON document, in the order in which they came.
     document: Mutex<serde_json::Map<String, serde_json::Value>>,
+    /// Why a part of the result could not be written.
+    lost: Mutex<Option<std::io::Error>>,
 }
 
 impl Reporter {
@@ -26,7 +28,13 @@ impl Reporter {
                 std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
             }
         };
-        Reporter { format: global.format, colour, quiet: global.quiet, document: Mutex::default() }
+        Reporter {
+            format: global.format,
+            colour,
+            quiet: global.quiet,
+            document: Mutex::default(),
+            lost: Mutex::default(),
+        }
     }
 
     pub fn is_json(&self) -> bool {
@@ -40,7 +48,13 @@ impl Reporter {
     /// A line (or several) of the command's result.
     pub fn result(&self, text: impl Display) {
         if !self.is_json() {
-            print(&mut std::io::stdout().lock(), &text);
+            self.print_result(&text);
+        }
+    }
+
+    fn print_result(&self, text: &dyn Display) {
+        if let Err(error) = print(&mut std::io::stdout().lock(), text) {
+            self.lost.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         }
     }
 
@@ -54,7 +68,7 @@ impl Reporter {
     /// What goes on meanwhile.
     pub fn note(&self, text: impl Display) {
         if !self.is_json() && !self.quiet {
-            print(&mut std::io::stderr().lock(), &text);
+            let _ = print(&mut std::io::stderr().lock(), &text);
         }
     }
 
@@ -68,7 +82,7 @@ impl Reporter {
             }
         } else {
             let word = if self.colour { "\x1b[1;33mwarning\x1b[0m" } else { "warning" };
-            print(&mut std::io::stderr().lock(), &format_args!("{word}: {text}"));
+            let _ = print(&mut std::io::stderr().lock(), &format_args!("{word}: {text}"));
         }
     }
 
@@ -83,7 +97,7 @@ impl Reporter {
         if self.is_json() {
             self.document().insert("refused".into(), why.into());
         } else {
-            print(&mut std::io::stderr().lock(), &format_args!("{}: {why}", self.error()));
+            let _ = print(&mut std::io::stderr().lock(), &format_args!("{}: {why}", self.error()));
         }
     }
 
@@ -116,7 +130,7 @@ impl Reporter {
             if !shown.is_empty() {
                 let style = render::Style { color: self.colour, ..render::Style::default() };
                 let text = render::text(&shown, sources, style);
-                print(&mut std::io::stderr().lock(), &text.trim_end());
+                let _ = print(&mut std::io::stderr().lock(), &text.trim_end());
             }
         }
     }
@@ -129,9 +143,9 @@ impl Reporter {
             return;
         }
         let mut stderr = std::io::stderr().lock();
-        print(&mut stderr, &format_args!("{}: {error}", self.error()));
+        let _ = print(&mut stderr, &format_args!("{}: {error}", self.error()));
         for cause in error.chain().skip(1) {
-            print(&mut stderr, &format_args!("  because: {cause}"));
+            let _ = print(&mut stderr, &format_args!("  because: {cause}"));
         }
     }
 
@@ -145,12 +159,17 @@ impl Reporter {
         Busy(Some(bar))
     }
 
-    /// Prints the JSON document, if that is what was asked for.
-    pub fn finish(&self) {
+    /// Prints the JSON document, if that is what was asked for. False where not all of the result could be written (a full
+    /// disk): whoever asked must not take a part for the whole.
+    pub fn finish(&self) -> bool {
         if self.is_json() {
             let document = serde_json::Value::Object(std::mem::take(&mut *self.document()));
-            print(&mut std::io::stdout().lock(), &format_args!("{document:#}"));
+            self.print_result(&format_args!("{document:#}"));
         }
+        let Some(error) = self.lost.lock().unwrap_or_else(PoisonError::into_inner).take() else { return true };
+        let _ =
+            print(&mut std::io::stderr().lock(), &format_args!("{}: can't write the result: {error}", self.error()));
+        false
     }
 }
 
@@ -172,7 +191,10 @@ impl Drop for Busy {
     }
 }
 
-/// A reader that went away (`| head`) is no error of ours: what could not be written is dropped.
-fn print(to: &mut impl Write, text: &dyn Display) {
-    let _ = writeln!(to, "{text}").and_then(|()| to.flush());
+/// A reader that went away (`| head`) is no error of ours: what it did not take is dropped.
+fn print(to: &mut impl Write, text: &dyn Display) -> std::io::Result<()> {
+    match writeln!(to, "{text}").and_then(|()| to.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => outcome,
+    }
 }

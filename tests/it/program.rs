@@ -171,6 +171,25 @@ fn a_time_that_is_far_ahead_is_not_taken() {
 }
 
 #[test]
+fn a_result_that_cannot_be_written_is_no_success_and_a_reader_that_went_away_is() {
+    let fleet = Fleet::new(&[("base", "summary = \"Base\"\n")]);
+    for arguments in [&["show", "base"][..], &["check"], &["--format", "json", "check"], &["explain", "unknown-key"]] {
+        let into = |stdout: Stdio| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_debrole"));
+            command.arg("-C").arg(fleet.root()).args(arguments).stdin(Stdio::null()).stdout(stdout);
+            let output = command.stderr(Stdio::piped()).output().unwrap();
+            (output.status.code(), String::from_utf8(output.stderr).unwrap())
+        };
+        let (status, said) = into(fs::OpenOptions::new().write(true).open("/dev/full").unwrap().into());
+        assert_eq!(status, Some(2), "{arguments:?}: {said}");
+        assert!(said.contains("can't write the result: No space left on device"), "{arguments:?}: {said}");
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        assert_eq!(into(writer.into()).0, Some(0), "{arguments:?}");
+    }
+}
+
+#[test]
 fn what_is_wrong_with_the_request_or_the_tree_is_status_1_and_has_a_code() {
     let fleet = Fleet::new(&[("web", ROLE)]);
     let said = fleet.build(&[]);

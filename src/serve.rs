@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,8 +34,11 @@ const STALLED: Duration = Duration::from_secs(30);
 /// How long answers under way may take after the signal to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// So many clients at once. One more, and the one that has been idle for longest is hung up on: half-open connections
-/// keep nobody out. Only where all of them are being served it has to wait.
+/// keep nobody out. Only where all of them are being served it has to wait, unless one address has more than half of them:
+/// that one gives up an answer, so that no single client that takes its answers drop by drop keeps others out.
 const CONNECTIONS: usize = 512;
+/// What is kept of one connection's request, and of an answer that its client does not take, in bytes each.
+const BUFFER: usize = 64 << 10;
 
 /// One answered request, for the access log.
 #[derive(Debug, Clone)]
@@ -146,7 +149,7 @@ impl Server {
                             break permit;
                         }
                     };
-                    let (number, client) = open.add();
+                    let (number, client) = open.add(peer.ip());
                     let site = site.clone();
                     let served = client.clone();
                     let service = hyper::service::service_fn(move |request| {
@@ -167,6 +170,7 @@ impl Server {
                     let connection = hyper::server::conn::http1::Builder::new()
                         .timer(TokioTimer::new())
                         .header_read_timeout(HEADER_TIMEOUT)
+                        .max_buf_size(BUFFER)
                         .serve_connection(TokioIo::new(stream), service);
                     let connection = graceful.watch(connection);
                     let open = open.clone();
@@ -199,6 +203,7 @@ struct Clients {
 
 /// One connection.
 struct Client {
+    address: IpAddr,
     began: Instant,
     /// Answers under way: none while it waits for a request, or for the rest of one.
     answers: AtomicUsize,
@@ -221,8 +226,9 @@ impl Clients {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self) -> (u64, Arc<Client>) {
+    fn add(&self, address: IpAddr) -> (u64, Arc<Client>) {
         let client = Arc::new(Client {
+            address,
             began: self.began,
             answers: AtomicUsize::new(0),
             active: AtomicU64::new(0),
@@ -240,7 +246,7 @@ impl Clients {
     }
 
     /// Makes room: by the client that has waited for longest without a request, else by the one that has taken nothing
-    /// of its answer for longest, if that is long.
+    /// of its answer for longest, if that is long, else by that one of the address that has more than half of all places.
     fn hang_up_on_one(&self) {
         let mut open = self.lock();
         let now = self.began.elapsed().as_millis() as u64;
@@ -249,7 +255,18 @@ impl Clients {
             those.map(|(number, client)| (client.active.load(Ordering::Relaxed), *number)).min()
         };
         let stalled = || oldest(true).filter(|(active, _)| now.saturating_sub(*active) > STALLED.as_millis() as u64);
-        if let Some(client) = oldest(false).or_else(stalled).and_then(|(_, number)| open.remove(&number)) {
+        let greedy = || {
+            let mut places = BTreeMap::<IpAddr, (usize, (u64, u64))>::new();
+            for (number, client) in open.iter() {
+                let this = (client.active.load(Ordering::Relaxed), *number);
+                let (count, first) = places.entry(client.address).or_insert((0, this));
+                (*count, *first) = (*count + 1, this.min(*first));
+            }
+            places.into_values().find(|(count, _)| *count > CONNECTIONS / 2).map(|(_, first)| first)
+        };
+        if let Some(client) =
+            oldest(false).or_else(stalled).or_else(greedy).and_then(|(_, number)| open.remove(&number))
+        {
             client.hang_up.notify_one();
         }
     }

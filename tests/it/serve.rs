@@ -189,9 +189,8 @@ fn what_is_asked_is_logged_and_bad_addresses_are_told() {
     assert!(log[1].peer.is_ipv6());
 }
 
-#[test]
-fn half_open_connections_keep_nobody_out() {
-    // Both ends of each connection are descriptors of this process.
+/// Both ends of each connection are descriptors of this process.
+fn many_descriptors() {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: both calls only read or write the struct that they are given.
     unsafe {
@@ -199,6 +198,11 @@ fn half_open_connections_keep_nobody_out() {
         limit.rlim_cur = limit.rlim_max.min(8192);
         assert_eq!(libc::setrlimit(libc::RLIMIT_NOFILE, &limit), 0);
     }
+}
+
+#[test]
+fn half_open_connections_keep_nobody_out() {
+    many_descriptors();
     let (dir, _key) = repository();
     let server = serve(dir.path());
     let address = server.addresses()[0];
@@ -221,4 +225,53 @@ fn half_open_connections_keep_nobody_out() {
     let mut answer = Vec::new();
     let _ = last.read_to_end(&mut answer);
     assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
+}
+
+#[test]
+fn who_takes_answers_drop_by_drop_keeps_nobody_out() {
+    many_descriptors();
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("small.deb"), "small").unwrap();
+    std::fs::File::create(dir.path().join("large.deb")).unwrap().set_len(16 << 30).unwrap();
+    let server = serve(dir.path());
+    let address = server.addresses()[0];
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let (full, is_full) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // More than there is room for; those that are hung up on come again. Each takes a little all the time, so
+            // that none of them is ever stalled.
+            let come = || {
+                let mut stream = TcpStream::connect(address).ok()?;
+                stream.set_nonblocking(true).ok()?;
+                stream.write_all(b"GET /large.deb HTTP/1.1\r\nHost: x\r\n\r\n").ok()?;
+                Some(stream)
+            };
+            let mut clients: Vec<Option<TcpStream>> = (0..600).map(|_| come()).collect();
+            let mut some = vec![0; 256 << 10];
+            let mut round = 0;
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                for client in &mut clients {
+                    let taken = client.as_mut().map(|stream| stream.read(&mut some));
+                    match taken {
+                        Some(Ok(n)) if n > 0 => {}
+                        Some(Err(e)) if e.kind() == std::io::ErrorKind::WouldBlock => {}
+                        _ => *client = come(),
+                    }
+                }
+                round += 1;
+                if round == 3 {
+                    full.send(()).unwrap();
+                }
+            }
+        });
+        is_full.recv().unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
+        stream.write_all(b"GET /small.deb HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = Vec::new();
+        let taken = stream.read_to_end(&mut answer);
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(taken.is_ok() && answer.ends_with(b"small"), "{taken:?}");
+    });
 }

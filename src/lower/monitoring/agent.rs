@@ -182,7 +182,7 @@ pub fn lower(model: &Model) -> Option<PackagePlan> {
             ),
             pieces.file(
                 &format!("/etc/munin/{prefix}-node.conf"),
-                munin_node(&package, &addresses(model.munin_servers().collect())),
+                munin_node(&package, &addresses(model.munin_servers().collect()), listens_on(model)),
                 "",
                 &[],
                 &["munin-node.service"],
@@ -193,7 +193,7 @@ pub fn lower(model: &Model) -> Option<PackagePlan> {
             pieces.enabled(
                 "munin-node.service",
                 // Its own file has no place for others' lines, and stays as Debian's package has it. Early in a boot it may
-                // find no address to listen on: Debian's unit tries it five times within a second, and then no more.
+                // not be able to listen (see listens_on): Debian's unit tries five times within a second, and no more.
                 Some(format!(
                     "[Service]\nExecStart=\nExecStart=/usr/sbin/munin-node --config /etc/munin/{prefix}-node.conf --foreground $DAEMON_ARGS\nRestartSec=5s\n"
                 )),
@@ -253,7 +253,15 @@ ssl_cacert_file={place}/monitors.pem
     )
 }
 
-fn munin_node(package: &PackageName, servers: &[IpAddr]) -> String {
+/// Where munin-node listens. For `*` it takes a socket of IPv6 that IPv4 reaches too, which it gets only where an interface
+/// has an address of IPv6 (Net::Server 2.013 by IO::Socket::IP, whose getaddrinfo(3) has AI_ADDRCONFIG): not on a machine
+/// of IPv4 alone, and on others not until their first interface is up. So it is not asked for where Munin asks by IPv4 alone.
+fn listens_on(model: &Model) -> &'static str {
+    let asked_by_v4 = |host: &Host| host.addresses.first().is_some_and(|address| address.value.is_ipv4());
+    if model.hosts.values().all(asked_by_v4) { "0.0.0.0" } else { "*" }
+}
+
+fn munin_node(package: &PackageName, servers: &[IpAddr], listens_on: &str) -> String {
     let head = head(package);
     // `allow` is a regular expression. A socket of both families shows an IPv4 address as one of IPv6.
     let allow: String = servers
@@ -280,7 +288,7 @@ ignore_file \.rpm(save|new)$
 ignore_file \.pod$
 allow ^127\.0\.0\.1$
 allow ^::1$
-{allow}host *
+{allow}host {listens_on}
 port 4949
 "
     )

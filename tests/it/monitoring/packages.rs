@@ -101,6 +101,16 @@ fn the_agent_lets_the_servers_ask_and_nobody_else() {
     let node = text(&read, "pg-agent", "/etc/munin/pg-node.conf");
     let allow: Vec<&str> = node.lines().filter(|line| line.starts_with("allow ")).collect();
     assert_eq!(allow, [r"allow ^127\.0\.0\.1$", "allow ^::1$", r"allow ^(?:::ffff:)?192\.0\.2\.6$"]);
+    // Where Munin asks by IPv4 alone, no machine needs an address of IPv6 to listen.
+    assert!(node.lines().any(|line| line == "host 0.0.0.0"), "{node}");
+    let mut by_v6 = fleet();
+    for (path, text) in &mut by_v6 {
+        if *path == "hosts/web1.example.org.toml" {
+            *text = text.replace("addresses = [", "addresses = [\"2001:db8::1\", ");
+        }
+    }
+    let node = text(&self::read(&by_v6, TODAY).right(), "pg-agent", "/etc/munin/pg-node.conf");
+    assert!(node.lines().any(|line| line == "host *"), "{node}");
     assert_eq!(read.text("pg-agent", "/usr/share/pg/agent/monitors"), "mon1.example.org 192.0.2.6\n");
     assert!(read.text("pg-agent", "/usr/share/pg/agent/munin").contains("\nplugin load load\n"));
     let checks = text(&read, "pg-agent", "/etc/nagios/nrpe.d/20-pg-agent.cfg");

@@ -364,6 +364,8 @@ fn a_container_runs_from_its_tree_and_outlives_its_nspawn() {
         assert_eq!(nspawn.list().unwrap()[0].accelerator, Accelerator::Nspawn);
         // Its interface has the address and the MAC address that were asked for.
         let mut same = machine("m2.example.org", 2);
+        // (It may speak before its interface is up.)
+        crate::fleet::wait_until(|| !reasons(&nspawn, &same).is_empty());
         let taken = reasons(&nspawn, &same);
         assert!(
             taken.len() == 1 && taken[0].contains("answers at 192.0.2.77") && taken[0].contains("52:54:00:00:00:01"),

@@ -1,18 +1,18 @@
 //! What a role or a host puts on a machine, as payload, manifest records, units in place and scripts. One way for
 //! both: they differ only in names and in who wins.
 
-use super::backup;
-use super::machine_manifest::{FileKind, FileRecord, MachineManifest, OwnUnit, Ownership, UnitState};
+mod agents;
+mod tables;
+mod units;
+
+use super::machine_manifest::{FileKind, FileRecord, MachineManifest, Ownership};
 use super::monitoring::agent::head;
-use super::monitoring::role as monitoring;
 use super::scripts;
 use super::secret::{self, Out, Outs, Piece};
-use crate::access::format::Grants;
 use crate::deb::sha256;
 use crate::diagnostics::{Diagnostic, rules};
-use crate::model::monitoring::Place;
-use crate::model::{Access, Account, Content, File, FilePolicy, FileText, Secret, Secrets, ServiceState, Unit};
-use crate::names::{AccountName, Codename, MachinePath, PackageName, Prefix, RoleName, SecretName, UnitName};
+use crate::model::{Content, File, FilePolicy, FileText, Secret, Secrets, ServiceState};
+use crate::names::{AccountName, Codename, MachinePath, PackageName, Prefix, SecretName, UnitName};
 use crate::plan::{Claim, ClaimKind, DebContent, Entry};
 use crate::relation::{Relation, RelationField};
 use crate::source::{Span, Spanned};
@@ -75,11 +75,6 @@ pub struct Assembly<'o> {
     outs: Outs,
     /// The secrets in them, and where each is used first.
     secrets: BTreeMap<SecretName, Span>,
-}
-
-/// The file with a package's commands of NRPE.
-fn checks_path(number: u32, package: &PackageName) -> MachinePath {
-    MachinePath::parse(&format!("/etc/nagios/nrpe.d/{number}-{package}.cfg")).expect("a package's name in a path")
 }
 
 fn root() -> AccountName {
@@ -192,38 +187,6 @@ impl<'o> Assembly<'o> {
         self.manifest.directories.insert(path.value.clone(), ownership);
     }
 
-    /// Backup jobs: what each is, for the program that runs it, and a timer.
-    fn backups(&mut self, content: &Content) {
-        for backup in &content.backups {
-            for (name, mode, text) in backup::job_files(backup) {
-                let path = self.inside(&format!("/backup/{name}"));
-                self.entries.insert(path, Entry::File { mode, bytes: text.into_bytes().into() });
-            }
-            let owner = match self.owner.rank {
-                Rank::Role => Some(self.owner.directory().to_owned()),
-                Rank::Host => None,
-            };
-            let job = backup::job_name(owner.as_deref(), backup);
-            let unit = backup::timer(self.owner.prefix, &job, backup);
-            if let FileText::Plain(bytes) = &unit.text {
-                self.unit(&unit, true, bytes);
-            }
-            self.relate(RelationField::Depends, Relation::on(self.owner.prefix.backup_package()));
-        }
-        let Some(server) = &content.backup_server else { return };
-        let text = backup::server_record(server).into_bytes().into();
-        self.entries.insert(self.inside("/backup-server"), Entry::File { mode: 0o644, bytes: text });
-        let account = backup::account(self.owner.prefix);
-        let ownership = Ownership { mode: 0o700, owner: account.clone(), group: account };
-        self.directory(&server.directory, ownership);
-        for unit in backup::server_units(self.owner.prefix, server) {
-            if let FileText::Plain(bytes) = &unit.text {
-                self.unit(&unit, unit.enable, bytes);
-            }
-        }
-        self.relate(RelationField::Depends, Relation::on(self.owner.prefix.backup_config_package()));
-    }
-
     /// A managed file with its text, and what follows from a change of it.
     pub fn file(&mut self, file: &File, bytes: &Arc<[u8]>, kind: ClaimKind) {
         let path = &file.path.value;
@@ -304,19 +267,6 @@ impl<'o> Assembly<'o> {
         self.manifest.restart.extend(restart.iter().map(|unit| (path.clone(), unit.value.clone())));
     }
 
-    /// A diverted conffile looks to unattended-upgrades like one that somebody edited: with an upstream change of it, it
-    /// holds the package back, unless apt is told what becomes of edited conffiles (its `conffile_prompt`).
-    fn keep_diverted_conffiles(&mut self, content: &Content) {
-        let conffile =
-            |file: &&File| file.policy == FilePolicy::Divert && file.path.value.as_str().starts_with("/etc/");
-        let Some(file) = content.files.iter().find(conffile) else { return };
-        let package = self.owner.package.clone();
-        let text = "DPkg::Options { \"--force-confdef\"; \"--force-confold\"; };";
-        if let Some(path) = self.generated(&format!("/etc/apt/apt.conf.d/60{package}.conf"), file.path.span) {
-            self.generated_file(&path, text, 0o644, file.path.span);
-        }
-    }
-
     fn payload(&mut self, path: &MachinePath, bytes: &Arc<[u8]>, ownership: Ownership, kind: FileKind) {
         // The mode in the package is only what is becoming there: the runtime sets the recorded one.
         let mode = if bytes.starts_with(b"#!") { 0o755 } else { 0o644 };
@@ -342,129 +292,6 @@ impl<'o> Assembly<'o> {
         self.claims.push(Claim { path: canonical, kind, releases: vec![self.release.clone()], span: path.span });
     }
 
-    /// A unit of its own, in place: systemd finds it, and its removal takes it away.
-    fn unit(&mut self, unit: &Unit, enabled: bool, bytes: &Arc<[u8]>) {
-        let Some(path) = self.generated(&format!("/usr/lib/systemd/system/{}", unit.name.value), unit.name.span) else {
-            return;
-        };
-        self.claim(&Spanned::new(path.clone(), unit.name.span), ClaimKind::InPlace);
-        self.entries.insert(path, Entry::File { mode: 0o644, bytes: bytes.clone() });
-        self.manifest.own_units.insert(unit.name.value.clone(), OwnUnit { enabled, sha256: sha256(bytes) });
-        self.units_in_place = true;
-    }
-
-    /// A unit that needs a machine's values. Two packages can't ship one path, so the host's rendering goes where
-    /// systemd looks first (systemd.unit(5)).
-    fn bound_unit(&mut self, unit: &Unit, enabled: bool) {
-        let Some(path) = self.unit_override(unit) else { return };
-        self.claim(&Spanned::new(path.clone(), unit.name.span), ClaimKind::Managed);
-        self.manifest.host_bound.insert(path.clone());
-        self.manifest.restart.insert((path, unit.name.value.clone()));
-        if enabled {
-            self.manifest.units.insert(unit.name.value.clone(), UnitState::Enabled);
-        }
-    }
-
-    /// A host's rendering of a role's unit.
-    pub fn rendered_unit(&mut self, unit: &Unit, bytes: &Arc<[u8]>) {
-        let Some(path) = self.unit_override(unit) else { return };
-        self.claim(&Spanned::new(path.clone(), unit.name.span), ClaimKind::Rendering);
-        let ownership = Ownership { mode: 0o644, owner: root(), group: root() };
-        self.payload(&path, bytes, ownership, FileKind::Managed);
-        self.manifest.restart.insert((path, unit.name.value.clone()));
-    }
-
-    fn unit_override(&mut self, unit: &Unit) -> Option<MachinePath> {
-        self.generated(&format!("/etc/systemd/system/{}", unit.name.value), unit.name.span)
-    }
-
-    fn services(&mut self, content: &Content) {
-        for service in &content.services {
-            let unit = &service.unit.value;
-            let state = match service.state {
-                // An own unit says so in its own record.
-                ServiceState::Enabled if self.manifest.own_units.contains_key(unit) => None,
-                ServiceState::Enabled => Some(UnitState::Enabled),
-                ServiceState::Disabled => Some(UnitState::Disabled),
-                ServiceState::Masked => Some(UnitState::Masked),
-                ServiceState::Unchanged => None,
-            };
-            if let Some(state) = state {
-                self.manifest.units.insert(unit.clone(), state);
-            }
-            if state == Some(UnitState::Masked)
-                && let Some(path) = self.generated(&format!("/etc/systemd/system/{unit}"), service.unit.span)
-            {
-                self.claim(&Spanned::new(path, service.unit.span), ClaimKind::Absent);
-            }
-            if let Some(drop_in) = &service.drop_in {
-                let number = match self.owner.rank {
-                    Rank::Role => 50,
-                    Rank::Host => 60,
-                };
-                let path = format!("/etc/systemd/system/{unit}.d/{number}-{}.conf", self.owner.package);
-                let Some(path) = self.generated(&path, service.unit.span) else { continue };
-                self.generated_file(&path, &drop_in.value, 0o644, drop_in.span);
-                if !matches!(service.state, ServiceState::Disabled | ServiceState::Masked) {
-                    self.manifest.restart.insert((path, unit.clone()));
-                }
-            }
-        }
-    }
-
-    /// Kernel parameters, environment and cron jobs: tables that become files.
-    fn settings(&mut self, content: &Content) {
-        let package = self.owner.package.clone();
-        // Files of one directory are read in the order of their names, whatever directory they are in
-        // (sysctl.d(5), environment.d(5)); profile.d has no numbers, but run-parts sorts it.
-        let (number, profile) = match self.owner.rank {
-            Rank::Role => (60, package.to_string()),
-            Rank::Host => (70, format!("zz-{package}")),
-        };
-        if let Some(first) = content.sysctl.values().next() {
-            let lines: Vec<String> =
-                content.sysctl.iter().map(|(key, value)| format!("{key} = {}", value.value)).collect();
-            if let Some(path) = self.generated(&format!("/etc/sysctl.d/{number}-{package}.conf"), first.span) {
-                self.generated_file(&path, &lines.join("\n"), 0o644, first.span);
-                let unit = UnitName::parse("systemd-sysctl.service").expect("a unit's name");
-                self.manifest.restart.insert((path, unit));
-            }
-        }
-        if let Some(first) = content.environment.values().next() {
-            let shell: Vec<String> = content
-                .environment
-                .iter()
-                .map(|(name, value)| format!("export {name}='{}'", value.value.replace('\'', r"'\''")))
-                .collect();
-            let systemd: Vec<String> = content
-                .environment
-                .iter()
-                .map(|(name, value)| format!("{name}=\"{}\"", quoted(&value.value)))
-                .collect();
-            for (path, lines) in [
-                (format!("/etc/profile.d/{profile}.sh"), shell),
-                (format!("/etc/environment.d/{number}-{package}.conf"), systemd),
-            ] {
-                if let Some(path) = self.generated(&path, first.span) {
-                    self.generated_file(&path, &lines.join("\n"), 0o644, first.span);
-                }
-            }
-        }
-        for job in &content.cron {
-            // cron ignores names with a dot (cron(8)), and a host's package has dots in its name.
-            let name = format!("{package}-{}", job.name.value).replace('.', "_");
-            let Some(path) = self.generated(&format!("/etc/cron.d/{name}"), job.name.span) else { continue };
-            let text = format!(
-                "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n\n{} {} {}",
-                job.schedule.value, job.user, job.command.value
-            );
-            self.generated_file(&path, &text, 0o644, job.name.span);
-            let names = ["cron", "cron-daemon"].map(|name| PackageName::parse(name).expect("a package's name"));
-            let relation = Relation(names.map(|name| Relation::on(name).0.remove(0)).into());
-            self.relate(RelationField::Depends, relation);
-        }
-    }
-
     fn generated(&mut self, path: &str, span: Span) -> Option<MachinePath> {
         match MachinePath::parse(path) {
             Ok(path) => Some(path),
@@ -487,126 +314,6 @@ impl<'o> Assembly<'o> {
         self.payload(path, &bytes, ownership, FileKind::Managed);
     }
 
-    /// System accounts: sysusers.d(5) in place; the runtime has them made before it puts files there.
-    fn accounts(&mut self, content: &Content) {
-        let keeper = content.backup_server.as_ref().map(|server| backup::keeper(self.owner.prefix, server));
-        let accounts: Vec<&Account> = content.accounts.iter().chain(&keeper).collect();
-        let Some(first) = accounts.first() else { return };
-        let package = &self.owner.package;
-        let Some(path) = self.generated(&format!("/usr/lib/sysusers.d/{package}.conf"), first.name.span) else {
-            return;
-        };
-        let mut text = String::new();
-        for account in &accounts {
-            let Account { name, description, home, shell, groups } = account;
-            text.push_str(&format!("u {} - \"{description}\" {home} {shell}\n", name.value));
-            text.extend(groups.iter().map(|group| format!("m {} {group}\n", name.value)));
-            self.manifest.accounts.insert(name.value.clone(), path.clone());
-        }
-        self.claim(&Spanned::new(path.clone(), first.name.span), ClaimKind::InPlace);
-        self.entries.insert(path, Entry::File { mode: 0o644, bytes: text.into_bytes().into() });
-        // As dh_installsysusers has it: systemd itself, or the program alone.
-        let names = ["systemd", "systemd-standalone-sysusers", "systemd-sysusers"];
-        let names = names.map(|name| PackageName::parse(name).expect("a package's name"));
-        self.relate(RelationField::Depends, Relation(names.map(|name| Relation::on(name).0.remove(0)).into()));
-    }
-
-    /// Who may be there and do what: the grants for the runtime, the groups' packages, a file of sudoers(5).
-    fn access(&mut self, access: &Access) {
-        if access.is_empty() {
-            return;
-        }
-        let text = Grants::of(access).text(&self.owner.package);
-        self.entries.insert(self.inside("/grants"), Entry::File { mode: 0o644, bytes: text.into_bytes().into() });
-        for group in access.groups() {
-            self.relate(RelationField::Depends, Relation::on(self.owner.prefix.access_package(group)));
-        }
-        let Some(first) = access.sudo.first() else { return };
-        self.relate(RelationField::Depends, Relation::on(PackageName::parse("sudo").expect("a package's name")));
-        let number = match self.owner.rank {
-            Rank::Role => 60,
-            Rank::Host => 70,
-        };
-        // sudo ignores names with a dot, without a word (sudoers(5), @includedir), and a host's package has dots.
-        let name = self.owner.package.as_str().replace('.', "_");
-        let Some(path) = self.generated(&format!("/etc/sudoers.d/{number}-{name}"), first.span) else { return };
-        let mut lines = Vec::new();
-        for rule in &access.sudo {
-            lines.extend(rule.reason.iter().map(|reason| format!("# {reason}")));
-            lines.push(rule.line());
-        }
-        self.generated_file(&path, &lines.join("\n"), 0o440, first.span);
-        // The whole of it: an error anywhere takes sudo from everybody.
-        self.manifest.validate.insert(path, vec!["visudo -c".to_owned()]);
-    }
-
-    /// Its checks and plugins: commands of NRPE, rules of sudo for them, the list of plugins and their settings.
-    fn monitoring(&mut self, content: &Content) {
-        if !content.needs_agent() {
-            return;
-        }
-        self.relate(RelationField::Depends, Relation::on(self.owner.prefix.agent_package()));
-        for package in monitoring::packages(content) {
-            self.relate(RelationField::Depends, Relation::on(package));
-        }
-        let package = self.owner.package.clone();
-        let (number, role) = match self.owner.rank {
-            Rank::Role => (60, RoleName::parse(self.owner.directory()).ok()),
-            Rank::Host => (70, None),
-        };
-        let place = role.as_ref().map_or(Place::Host, Place::Role);
-        let commands = monitoring::commands(place, content, |check| check.thresholds.clone());
-        if let Some(first) = content.checks.first().filter(|_| !commands.is_empty()) {
-            let path = checks_path(number, &package);
-            self.generated_file(&path, &commands, 0o644, first.name.span);
-            self.manifest.restart.insert((path, monitoring::nrpe_service()));
-            let sudoers = monitoring::sudoers(content);
-            if !sudoers.is_empty() {
-                self.relate(
-                    RelationField::Depends,
-                    Relation::on(PackageName::parse("sudo").expect("a package's name")),
-                );
-                // (sudo ignores names with a dot.)
-                let name = package.as_str().replace('.', "_");
-                if let Some(path) = self.generated(&format!("/etc/sudoers.d/{number}-{name}-checks"), first.name.span) {
-                    self.generated_file(&path, &sudoers, 0o440, first.name.span);
-                    self.manifest.validate.insert(path, vec!["visudo -c".to_owned()]);
-                }
-            }
-        }
-        let links = content.munin.iter().map(|plugin| (plugin.name.value.clone(), plugin.target.clone()));
-        if let Some(list) = monitoring::munin_list(&package, links) {
-            self.entries.insert(self.inside("/munin"), Entry::File { mode: 0o644, bytes: list.into_bytes().into() });
-        }
-        let settings = monitoring::munin_settings(content);
-        if let Some(first) = content.munin.first().filter(|_| !settings.is_empty())
-            && let Some(path) = self.generated(&format!("/etc/munin/plugin-conf.d/{number}-{package}"), first.name.span)
-        {
-            self.generated_file(&path, &settings, 0o644, first.name.span);
-            self.manifest.restart.insert((path, monitoring::munin_service()));
-        }
-    }
-
-    /// The commands by which a backup server is asked.
-    pub fn backup_checks(&mut self, commands: &str, span: Span) {
-        let path = format!("/etc/nagios/nrpe.d/80-{}-backup.cfg", self.owner.prefix);
-        if let Some(path) = self.generated(&path, span) {
-            self.generated_file(&path, commands, 0o644, span);
-            self.manifest.restart.insert((path, monitoring::nrpe_service()));
-        }
-    }
-
-    /// A machine's own version of the commands of a role of its own, with its thresholds.
-    pub fn rendered_checks(&mut self, package: &PackageName, commands: &str, span: Span) {
-        let path = checks_path(60, package);
-        self.rendering(
-            &path,
-            &format!("{}{commands}", head(&self.owner.package)),
-            Effect::Restart("nagios-nrpe-server.service"),
-            span,
-        );
-    }
-
     /// A machine's own version of a generated file of another package's.
     pub fn rendering(&mut self, path: &MachinePath, text: &str, effect: Effect, span: Span) {
         self.claim(&Spanned::new(path.clone(), span), ClaimKind::Rendering);
@@ -621,11 +328,6 @@ impl<'o> Assembly<'o> {
         if let Some(effect) = effect {
             self.effect(path, effect);
         }
-    }
-
-    /// A unit that is enabled and started, unless something else is said of it.
-    pub fn enabled(&mut self, unit: &UnitName) {
-        self.manifest.units.entry(unit.clone()).or_insert(UnitState::Enabled);
     }
 
     fn effect(&mut self, path: &MachinePath, effect: Effect) {
@@ -691,19 +393,6 @@ fn file_span(file: &File) -> Span {
         FileText::Template(text) => text.span,
         FileText::Plain(_) => file.path.span,
     }
-}
-
-/// A value between double quotes in environment.d(5): backslashes as in the shell, and `$$` for a dollar sign.
-fn quoted(value: &str) -> String {
-    let mut quoted = String::with_capacity(value.len());
-    for c in value.chars() {
-        match c {
-            '"' | '\\' | '`' => quoted.extend(['\\', c]),
-            '$' => quoted.push_str("$$"),
-            _ => quoted.push(c),
-        }
-    }
-    quoted
 }
 
 /// Each relation where it stands first.

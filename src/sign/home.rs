@@ -50,6 +50,18 @@ enum Work {
     Done(Leash, Going),
 }
 
+impl Work {
+    /// An agent that goes is gone after this.
+    fn finish(&mut self) {
+        if let Work::Done(..) = self
+            && let Work::Done(leash, going) = std::mem::take(self)
+        {
+            going.wait();
+            drop(leash);
+        }
+    }
+}
+
 /// Where gpg works.
 enum Place {
     /// In the home itself, by a name that is short enough.
@@ -145,12 +157,7 @@ impl Home {
     pub(super) fn start_agent(&self) -> Result<(), SignError> {
         let place = self.place()?;
         let mut work = self.work();
-        if let Work::Done(..) = *work
-            && let Work::Done(leash, going) = std::mem::take(&mut *work)
-        {
-            going.wait();
-            drop(leash);
-        }
+        work.finish();
         if let Work::ToCome = *work {
             *work = match self.place {
                 Place::Itself { agent_stays: true, .. } => Work::BySomebody,
@@ -278,10 +285,7 @@ impl Drop for Home {
             }
             Place::Room(_) => {
                 self.dismiss_agent();
-                if let Work::Done(leash, going) = std::mem::take(&mut *self.work()) {
-                    going.wait();
-                    drop(leash);
-                }
+                self.work().finish();
             }
         }
     }

@@ -41,6 +41,29 @@ pub enum FormKind {
     Tree,
 }
 
+impl Form {
+    fn kind(&self) -> FormKind {
+        match self {
+            Form::Disks(_) => FormKind::Disks,
+            Form::Tree(_) => FormKind::Tree,
+        }
+    }
+
+    /// Its disks; none of a directory.
+    fn images(&self) -> &[Image] {
+        if let Form::Disks(images) = self { images } else { &[] }
+    }
+}
+
+impl FormKind {
+    fn word(self) -> &'static str {
+        match self {
+            FormKind::Disks => "disks",
+            FormKind::Tree => "a directory",
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// There is no machine of that name (of this fleet).
@@ -113,6 +136,19 @@ pub trait Hypervisor: Send + Sync {
     fn bring_back(&self, name: &str) -> Result<(), RunError>;
     /// Removes the machine that was set aside. Where there is none, nothing is done.
     fn drop_aside(&self, name: &str) -> Result<(), RunError>;
+}
+
+/// Whether a hypervisor runs machines that are made of this, and by this.
+fn suits(on: &impl Hypervisor, accelerator: Accelerator, form: &Form) -> Result<(), RunError> {
+    let (wanted, given) = (on.form(), form.kind());
+    if wanted != given {
+        return Err(RunError::Form { on: on.describe(), wanted: wanted.word(), given: given.word() });
+    }
+    let can = on.accelerators();
+    if !can.contains(&accelerator) {
+        return Err(RunError::Accelerator { on: on.describe(), wanted: accelerator, can });
+    }
+    Ok(())
 }
 
 /// The name under which a machine is set aside.

@@ -1,7 +1,7 @@
 //! Machines that this machine runs by itself, out of a directory each: what QEMU's and containers have in common.
 
 use super::kept::{Directory, Draft, KEEP_CONSOLE};
-use super::{Entry, Form, FormKind, Hypervisor, RunError, State, Stop, aside, local};
+use super::{Entry, Form, FormKind, Hypervisor, RunError, State, Stop, aside, local, suits};
 use crate::provision::console::{ConsoleLines, Follow};
 use crate::provision::probe::Proof;
 use crate::provision::{Accelerator, Machine, Progress};
@@ -88,19 +88,7 @@ impl<M: Own> Hypervisor for M {
         form: &Form,
         progress: &dyn Progress,
     ) -> Result<(), RunError> {
-        let on = || self.describe();
-        match (M::FORM, form) {
-            (FormKind::Disks, Form::Tree(_)) => {
-                return Err(RunError::Form { on: on(), wanted: "disks", given: "a directory" });
-            }
-            (FormKind::Tree, Form::Disks(_)) => {
-                return Err(RunError::Form { on: on(), wanted: "a directory", given: "disks" });
-            }
-            (FormKind::Disks, Form::Disks(_)) | (FormKind::Tree, Form::Tree(_)) => {}
-        }
-        if !M::ACCELERATORS.contains(&accelerator) {
-            return Err(RunError::Accelerator { on: on(), wanted: accelerator, can: self.accelerators() });
-        }
+        suits(self, accelerator, form)?;
         let draft = self.directory().draft(machine, accelerator)?;
         self.fill(&draft, machine, form, progress)?;
         draft.write("keep_console.pl", KEEP_CONSOLE, 0o600)?;

@@ -60,8 +60,7 @@ fn process(path: &Path) -> Option<std::os::fd::OwnedFd> {
 
 /// The images of a machine, each with its name in the machine's directory.
 fn files(form: &Form) -> Vec<(&Image, String)> {
-    let images = if let Form::Disks(images) = form { images.as_slice() } else { &[] };
-    images.iter().map(|image| (image, format!("disk-{}.img", image.disk))).collect()
+    form.images().iter().map(|image| (image, format!("disk-{}.img", image.disk))).collect()
 }
 
 impl Own for Qemu {

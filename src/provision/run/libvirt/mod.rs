@@ -12,7 +12,7 @@ mod volumes;
 use self::console::Console;
 use self::place::LOGS;
 use super::domain::{self, Domain, Mark};
-use super::{ASIDE, Entry, Form, FormKind, Hypervisor, RunError, State, Stop, aside, local};
+use super::{ASIDE, Entry, Form, FormKind, Hypervisor, RunError, State, Stop, aside, local, suits};
 use crate::exec::{Command, ExecError};
 use crate::provision::console::ConsoleLines;
 use crate::provision::probe::{self, Proof};
@@ -302,15 +302,9 @@ impl Hypervisor for Libvirt {
         form: &Form,
         progress: &dyn Progress,
     ) -> Result<(), RunError> {
-        let on = || self.describe();
-        let Form::Disks(images) = form else {
-            return Err(RunError::Form { on: on(), wanted: "disks", given: "a directory" });
-        };
-        if !self.accelerators().contains(&accelerator) {
-            return Err(RunError::Accelerator { on: on(), wanted: accelerator, can: self.accelerators() });
-        }
+        suits(self, accelerator, form)?;
         if let Some(found) = self.find(&machine.name)? {
-            let (name, on) = (machine.name.clone(), on());
+            let (name, on) = (machine.name.clone(), self.describe());
             let ours = found.mark.is_some_and(|mark| mark.fleet == self.fleet);
             return Err(if ours { RunError::NameTaken { name, on } } else { RunError::NameTakenByOthers { name, on } });
         }
@@ -322,7 +316,7 @@ impl Hypervisor for Libvirt {
         let mut defined = false;
         let mut make = || -> Result<(), RunError> {
             let mut disks = Vec::new();
-            for image in images {
+            for image in form.images() {
                 let volume = format!("{}-{}{}", machine.name, image.disk, self.tail(&uuid));
                 let size = std::fs::metadata(&image.path).map_err(RunError::io("read", &image.path))?.len();
                 progress.say(&format!("disk \"{}\" to {}", image.disk, self.describe()));
@@ -353,7 +347,7 @@ impl Hypervisor for Libvirt {
             return made;
         }
         // They are there now; here they would only take room.
-        for image in images {
+        for image in form.images() {
             let _ = std::fs::remove_file(&image.path);
         }
         Ok(())

@@ -15,6 +15,7 @@ FILENAME == desired {
     next
 }
 FILENAME == applied { if ($1 == "reload" || $1 == "restart") told[$2] = told[$2] $1 " " $3 "\n"; next }
+rules && $1 == "drop" && index($4, "/etc/sudoers.d/") == 1 { next }
 $1 ~ /^(bad|wait|idle)$/ || ($2 in out) || ($4 in out) || (some && !($3 in only)) { next }
 {
     before = $3; p = $4; order = 2
@@ -42,10 +43,33 @@ END {
     }
 }'
 
+makes_administrators() { # PACKAGE
+    package_home "$1"
+    grep -qs '^admin ' "$home/grants"
+}
+
+# A rule of sudo(8) may move from one package to another. It is not taken away while a package that makes administrators
+# is set aside, nor by who is removed in the middle of a dpkg run: it may be the last one, and the next apply decides.
+rules_stay() {
+    while read -r pkg; do
+        makes_administrators "$pkg" || continue
+        sed -n "s,^drop [^ ]* [^ ]* \\(/etc/sudoers\\.d/[^ ]*\\) .*,\\1,p" "$w/actions" >"$w/list" || die "cannot write to $w"
+        while read -r path; do mark "$pkg" "sudo: $path stays until the rules of this package are there"; done <"$w/list"
+        return 0
+    done <"$w/aside"
+    [ -n "$withdrawing" ] && [ -z "$all" ] && [ -n "$in_dpkg" ] || return 1
+    while read -r pkg; do
+        if makes_administrators "$pkg"; then return 0; fi
+    done <"$w/withdrawn"
+    return 1
+}
+
 accept_actions() {
     : >"$w/tell.all"
+    rules=
+    if rules_stay; then rules=stay; fi
     awk -v aside="$w/aside" -v committed="$w/committed" -v withdrawn="$w/withdrawn" -v held="$w/held" -v gaps="$w/gaps" \
-        -v desired="$w/desired" -v applied="$applied" -v tellfile="$w/tell.all" "$accept" \
+        -v desired="$w/desired" -v applied="$applied" -v tellfile="$w/tell.all" -v rules="$rules" "$accept" \
         "$w/aside" "$w/committed" "$w/withdrawn" "$w/held" "$w/gaps" \
         "$w/desired" "$applied" "$w/actions" >"$w/accepted" || die "cannot write to $w"
     sort -u "$w/tell.all" >"$w/tell" || die "cannot write to $w"
@@ -73,14 +97,18 @@ FILENAME == plan {
     if ((op == "drop" || op == "forget") && kind == "dir" && $7 !~ /O/) made[p] = 1
     next
 }
+# Of a package that is set aside while the record is made anew, what is there is not known yet.
+FILENAME == aside { if ($1 !~ /^\//) { out[$1] = 1; if (lost) missing[$1] = 1 } next }
 FILENAME == desired {
     if (($1 == "reload" || $1 == "restart") && ($2 in line)) { say = $1 " " $2 " " $3; if (!(say in said)) { said[say] = 1; print say } }
     next
 }
 FNR == 1 { next }
 $1 == "made" { made[$2] = 1; next }
+$1 == "lost" { if ($2 in out) missing[$2] = 1; next }
 !($2 in touched) { print }
 END {
+    for (p in missing) print "lost " p
     for (p in line) print line[p] original[p] args[p]
     for (p in made) print "made " p
 }'
@@ -88,7 +116,8 @@ END {
 write_record() { # TRANSACTION
     {
         printf 'debrole-applied 1 %s\n' "$1"
-        awk -v plan="$w/plan" -v desired="$w/desired" "$record" "$w/plan" "$w/desired" "$applied" | sort || echo broken
+        awk -v plan="$w/plan" -v aside="$w/aside" -v desired="$w/desired" -v lost="$lost" "$record" \
+            "$w/plan" "$w/aside" "$w/desired" "$applied" | sort || echo broken
     } >"$w/record" || return 1
     [ "$(tail -n 1 "$w/record")" != broken ] || return 1
     write_atomically "$state/applied" <"$w/record" || return 1

@@ -103,7 +103,7 @@ function state_of(status) {
 FILENAME == dpkg && $2 == "not-installed" { next } # purged in this dpkg run
 FILENAME == dpkg { version[$1] = $3; state[$1] = state_of($2); next }
 FILENAME == withdrawn { state[$1] = "gone"; next }
-FILENAME == applied { if (FNR > 1) path[$2] = 1; next }
+FILENAME == applied { if (FNR > 1 && $1 != "lost") path[$2] = 1; next }
 FNR == 1 {
     dir = substr(FILENAME, 1, length(FILENAME) - length("/manifest"))
     base = dir; sub(/.*\//, "", base)
@@ -206,17 +206,18 @@ function want_initial(p,  flags, args) {
     else if (!(p in rkind)) act("note", wpkg[p], "-", p, "file", "IE", args)
     else if (rkind[p] != "initial" || rpkg[p] != wpkg[p]) act("note", wpkg[p], rpkg[p], p, "file", "I" remembered(p), args)
 }
-function want(p,  kind, pkg, recorded, foreign, ours, flags, args, before) {
+function want(p,  kind, pkg, recorded, unknown, foreign, ours, flags, args, before) {
     kind = wkind[p]; pkg = wpkg[p]; recorded = p in rkind
     if (recorded && stuck(rpkg[p]) && is_host(rpkg[p]) && !is_host(pkg)) return
     if (policy[p] == "initial") { want_initial(p); return }
     before = recorded ? rpkg[p] : "-"
     # Where something is to be absent and is there again, that is the newer original. A directory that we made for
     # what was in it is ours. Where the record is lost, what is there is taken for ours, and an original that is kept for it.
+    unknown = lost || (pkg in missing)
     if (recorded) foreign = rkind[p] == "absent" || rorig[p] == "there"
-    else foreign = kind == "absent" || (!lost && !((p in made) && type[p] == "d"))
+    else foreign = kind == "absent" || (!unknown && !((p in made) && type[p] == "d"))
     ours = recorded && !foreign && same_content(rkind[p], rarg[p], p)
-    flags = (recorded ? rorig[p] == "kept" : lost && (p in original)) ? "O" : ""
+    flags = (recorded ? rorig[p] == "kept" : unknown && (p in original)) ? "O" : ""
     if (p in is_diverted) flags = "D"
     else if (policy[p] == "divert") flags = recorded ? "W" : "V"
     if (type[p] != "") {
@@ -285,6 +286,7 @@ FILENAME == desired {
 FILENAME == applied {
     if ($1 == "reload" || $1 == "restart") rtell[$2] = rtell[$2] $1 " " $3 ";"
     else if ($1 == "made") made[$2] = 1
+    else if ($1 == "lost") missing[$2] = 1
     else if ($1 ~ /^(file|initial|link|dir|absent)$/) {
         rkind[$2] = $1; rpkg[$2] = $3; rorig[$2] = $4; rarg[$2] = NF > 4 ? rest(4) : ""
     }

@@ -11,6 +11,8 @@
 #                                                          "diverted": what dpkg installed has another name
 #   made PATH                                              a directory made because something had to be in it
 #   reload|restart PATH UNIT                               what to do when PATH changes or goes
+#   lost PACKAGE                                           was set aside when the record was made anew: its lines are
+#                                                          still to come
 #
 # $state/journal exists while files are being exchanged: the actions, and the units to tell afterwards. Its
 # transaction number is in the record: all is done, and only cleaning up is left. It is not: all is undone.

@@ -41,6 +41,48 @@ fn a_failing_validator_keeps_the_old_files_and_a_mended_version_applies() {
 }
 
 #[test]
+fn an_administrators_rule_stays_until_the_one_that_follows_it_is_there() {
+    if skip("dpkg", &[Need::Trees]) {
+        return;
+    }
+    for removed in [false, true] {
+        let host = Host::new();
+        let rules = || host.ok("ls /etc/sudoers.d | grep pg- || :");
+        let old = role("base", "20260101.1").administers("sysadmins").file("/etc/base", "1\n").make(&host);
+        host.dpkg("-i", &[&old]);
+        assert_eq!(rules(), "60-pg-role-base\n");
+        // The rule moves to another role, of which something else does not validate. Its old place is another version of
+        // the first role, or that role is removed for the second one.
+        let next = |version: &str, text: &str| {
+            let package = role("admins", version).administers("sysadmins").file("/etc/admins", text);
+            let package = package.line("validate /etc/admins grep good /etc/admins");
+            let takes_its_place = "pg-runtime\nConflicts: pg-role-base\nReplaces: pg-role-base";
+            if removed { package.depends(takes_its_place) } else { package }.make(&host)
+        };
+        let bad = next("20260101.1", "bad\n");
+        if removed {
+            host.dpkg("-i", &[&bad]);
+        } else {
+            let without = role("base", "20260102.1").make(&host);
+            host.dpkg("-i", &[&without, &bad]);
+        }
+        assert_eq!(rules(), "60-pg-role-base\n", "removed: {removed}");
+        assert_eq!(host.run("test -e /etc/base").status, 1, "all else of it goes");
+        let mark = host.mark("pg-role-admins");
+        assert!(mark.contains("sudo: /etc/sudoers.d/60-pg-role-base stays"), "{mark}");
+        host.run("pg-runtime apply");
+        assert_eq!(rules(), "60-pg-role-base\n", "removed: {removed}");
+        // Mended, it takes over.
+        host.dpkg("-i", &[&next("20260102.1", "good\n")]);
+        assert_eq!((rules(), host.mark("pg-role-admins")), ("60-pg-role-admins\n".into(), String::new()));
+        host.assert_settled();
+        // And a rule that nothing follows goes with its package.
+        host.dpkg("-P", &["pg-role-admins"]);
+        assert_eq!(rules(), "");
+    }
+}
+
+#[test]
 fn validators_run_in_a_bare_and_bounded_environment() {
     if skip("dpkg", &[Need::Trees]) {
         return;

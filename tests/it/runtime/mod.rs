@@ -283,6 +283,14 @@ impl Package {
         self
     }
 
+    /// A rule of sudo(8) by which a group administers the machine, and the grant of it.
+    fn administers(mut self, group: &str) -> Package {
+        let grants = format!("debrole-grants 1\npackage {}\nlogin {group}\nadmin {group}\n", self.name);
+        self.files.insert(format!("{}/grants", self.home())[1..].to_owned(), (0o644, grants));
+        let path = format!("/etc/sudoers.d/60-{}", self.name);
+        self.file_as(&path, "0440 root root", &format!("%{group} ALL=(root) ALL\n"))
+    }
+
     /// A unit in place, with its line.
     fn own_unit(mut self, unit: &str, state: &str, text: &str) -> Package {
         self.files.insert(format!("usr/lib/systemd/system/{unit}"), (0o644, text.to_owned()));

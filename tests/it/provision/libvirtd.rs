@@ -15,9 +15,10 @@ pub struct Libvirtd {
 
 /// $1 is the scratch directory, which /etc/libvirt and the others are put into before anything starts. /dev/kvm is as udev
 /// makes it on a whole machine: libvirtd asks QEMU again and again, without end, where root may open it and QEMU's user not.
+/// The locks of consoles in /run/lock name processes of the namespace: what a killed libvirtd left would hold the next one up.
 const START: &str = r#"
 set -e
-for directory in /etc/libvirt /var/lib/libvirt /var/log/libvirt /var/cache/libvirt /run/libvirt /run/sshd; do
+for directory in /etc/libvirt /var/lib/libvirt /var/log/libvirt /var/cache/libvirt /run/libvirt /run/lock /run/sshd; do
     own=$1/own$directory
     mkdir -p "$own" "$directory"
     case $directory in

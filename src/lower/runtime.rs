@@ -63,6 +63,8 @@ pub const ACCESS: &str = concat!(
     "\n",
     include_str!("runtime/access/data.pl"),
     "\n",
+    include_str!("runtime/access/between.pl"),
+    "\n",
     include_str!("runtime/access/decide.pl"),
     "\n",
     include_str!("runtime/access/keys.pl"),

@@ -1,5 +1,7 @@
 //! Accounts of people: what `pg-runtime access` makes of the data of access packages, written here by hand.
 
+mod between;
+
 use super::Host;
 use crate::machine::{Need, Release, skip};
 use std::time::Duration;
@@ -105,11 +107,16 @@ impl People {
         assert_eq!(self.groups(name), groups.join(" "));
     }
 
-    /// Has a program of a later or an earlier day run: `CORE::time` is moved.
+    /// Has a program of a later or an earlier day run.
     fn at(&self, days: i64) -> String {
+        self.later(days * 86400)
+    }
+
+    /// Has a program run so many seconds later: `CORE::time` is moved.
+    fn later(&self, seconds: i64) -> String {
         self.host.tree.write(
             "/root/perl/Clock.pm",
-            format!("package Clock; BEGIN {{ *CORE::GLOBAL::time = sub {{ CORE::time() + {days} * 86400 }} }} 1;\n"),
+            format!("package Clock; BEGIN {{ *CORE::GLOBAL::time = sub {{ CORE::time() + {seconds} }} }} 1;\n"),
         );
         "PERL5LIB=/root/perl PERL5OPT=-MClock".to_owned()
     }
@@ -811,7 +818,7 @@ fn damaged_records_of_people_stop_nobody() {
                 "rm -rf /var/lib/pg/access; cp -a /root/access /var/lib/pg/access; f=/var/lib/pg/access/{name}; rm -rf $f; {damage}"
             ));
         };
-        for name in ["accounts", "accepted", "checked.sudoers", "fetched"] {
+        for name in ["accounts", "accepted", "between", "checked.sudoers", "fetched"] {
             for damage in [
                 ": >$f",
                 "head -c 3000 /dev/urandom >$f",

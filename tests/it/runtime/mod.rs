@@ -283,12 +283,18 @@ impl Package {
         self
     }
 
-    /// A rule of sudo(8) by which a group administers the machine, and the grant of it.
-    fn administers(mut self, group: &str) -> Package {
-        let grants = format!("debrole-grants 1\npackage {}\nlogin {group}\nadmin {group}\n", self.name);
+    /// What it lets groups do.
+    fn grants(mut self, lines: &str) -> Package {
+        let grants = format!("debrole-grants 1\npackage {}\n{lines}", self.name);
         self.files.insert(format!("{}/grants", self.home())[1..].to_owned(), (0o644, grants));
+        self
+    }
+
+    /// A rule of sudo(8) by which a group administers the machine, and the grant of it.
+    fn administers(self, group: &str) -> Package {
         let path = format!("/etc/sudoers.d/60-{}", self.name);
-        self.file_as(&path, "0440 root root", &format!("%{group} ALL=(root) ALL\n"))
+        let rule = format!("%{group} ALL=(root) ALL\n");
+        self.grants(&format!("login {group}\nadmin {group}\n")).file_as(&path, "0440 root root", &rule)
     }
 
     /// A unit in place, with its line.

@@ -33,6 +33,8 @@ sub machine_name {
 
 my $machine = machine_name();
 
+sub is_this_machine { my ($host) = @_; return $host eq $machine || ($machine !~ /\./ && index($host, "$machine.") == 0) }
+
 sub is_here { my ($hosts) = @_; return $hosts eq '-' || grep { $_ eq $machine } split /,/, $hosts }
 
 # What the packages carry: file's name below $share → text. A refresh may have fetched a newer version of a group's
@@ -48,7 +50,7 @@ sub installed_texts {
         $texts{"roles/$role/grants"} = $text if defined $text;
     }
     # A package of another machine grants nothing here.
-    for my $host (grep { $_ eq $machine || ($machine !~ /\./ && index($_, "$machine.") == 0) } names("$share/hosts")) {
+    for my $host (grep { is_this_machine($_) } names("$share/hosts")) {
         my $text = slurp("$share/hosts/$host/grants");
         $texts{"hosts/$host/grants"} = $text if defined $text;
     }

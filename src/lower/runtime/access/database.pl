@@ -224,7 +224,7 @@ sub settle_database {
 sub lock_database {
     sysopen my $file, '/etc/.pwd.lock', O_WRONLY | O_CREAT, 0600 or die "can't open /etc/.pwd.lock: $!\n";
     for (my $waited = 0;; $waited++) {
-        my $wanted = pack 's s x![q] q q i x![q]', F_WRLCK, SEEK_SET, 0, 0, 0; # struct flock, with 64 bit offsets
+        my $wanted = pack $flock, F_WRLCK, SEEK_SET, 0, 0, 0;
         return $file if fcntl $file, F_SETLK, $wanted;
         die "somebody else edits /etc/passwd: waited $database_seconds seconds\n" if $waited >= $database_seconds;
         sleep 1;

@@ -6,6 +6,7 @@
 sub choose {
     my $old_texts = accepted_texts();
     my $texts = $withdraw ? {} : installed_texts();
+    grants_that_count_on($texts, $old_texts) unless $withdraw;
     my $data = understand($texts, $old_texts);
     my $db = load_database();
     my $plan = decide($data, $db);
@@ -96,12 +97,12 @@ if (!$dry) {
     mkdir $state, 0700;
     chmod 0700, $state;
     # What is no file can be neither read nor replaced; what it told is worked out from the machine.
-    for my $name (grep { (lstat "$state/$_") && !-f "$state/$_" } qw(accounts accepted)) {
+    for my $name (grep { (lstat "$state/$_") && !-f "$state/$_" } qw(accounts accepted between)) {
         run('rm', '-rf', '--', "$state/$name.damaged");
         rename "$state/$name", "$state/$name.damaged";
         print STDERR "@PREFIX@-runtime: access: $state/$name is no file: it is $name.damaged now\n";
     }
-    for my $left (grep { /^(accounts|accepted|mark|checked\..*)\.new$/ } names($state)) { unlink "$state/$left" }
+    for my $left (grep { /^(accounts|accepted|between|mark|checked\..*)\.new$/ } names($state)) { unlink "$state/$left" }
 }
 my $refused = 0;
 my $ended = eval {

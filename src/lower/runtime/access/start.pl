@@ -9,6 +9,7 @@
 #
 # One run, in the order of this file's parts:
 #   data       members, grants and people of the packages, or of what a refresh has fetched ahead of dpkg
+#   between    what counts on while somebody has taken a package apart and is not done
 #   decide     who is to have an account, whose is to go, what is in the way; the guard
 #   keys       taken away first
 #   database   passwd, shadow, group, gshadow: one edit under the system's lock, whole files by rename
@@ -19,7 +20,7 @@
 use strict;
 use warnings;
 use Errno qw(ENOENT EEXIST);
-use Fcntl qw(:flock :mode F_SETLK F_WRLCK SEEK_SET O_WRONLY O_CREAT O_EXCL O_NOFOLLOW);
+use Fcntl qw(:flock :mode F_GETLK F_SETLK F_WRLCK F_UNLCK SEEK_SET O_WRONLY O_CREAT O_EXCL O_NOFOLLOW);
 use POSIX ();
 
 my $share = '/usr/share/@PREFIX@';
@@ -32,6 +33,7 @@ my $people_group = '@PREFIX@-people';            # everybody whose account is or
 my $lock_seconds = 120;                          # how long we wait for another run,
 my $database_seconds = 20;                       # and for whoever edits passwd
 my $kill_seconds = 15;                           # and for processes to end
+my $between_seconds = 3600;                      # the longest that grants count on while somebody is at dpkg
 my $nologin = '/usr/sbin/nologin';
 
 $ENV{PATH} = '/usr/sbin:/usr/bin:/sbin:/bin';
@@ -47,6 +49,8 @@ for my $argument (@ARGV) {
     elsif ($argument eq '--withdraw') { $withdraw = 1 }
     else { print STDERR "Usage: access [--dry-run] [--before] [--withdraw]\n"; exit 2 }
 }
+
+my $flock = 's s x![q] q q i x![q]'; # struct flock, with 64 bit offsets: type, whence, start, length, process
 
 my $now = time;
 my $today = int($now / 86400); # days since 1970, UTC, as in shadow(5)

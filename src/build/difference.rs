@@ -212,7 +212,8 @@ impl Manifest {
             self.managed.insert(path.to_string(), (format!("link {target}"), String::new()));
         }
         self.absent.extend(manifest.absent.iter().map(ToString::to_string));
-        self.host_bound.extend(manifest.host_bound.iter().map(ToString::to_string));
+        let bound = manifest.host_bound.iter().chain(&manifest.host_bound_secrets);
+        self.host_bound.extend(bound.map(ToString::to_string));
         for (path, package) in manifest.adopted {
             self.handling.entry(path.to_string()).or_default().insert(format!("adopt {package}"));
         }

@@ -148,7 +148,13 @@ fn text(plan: &PackagePlan, variant: &Variant, loaded: &Loaded) -> String {
                     "    host-bound {path}: comes with each machine's own package, its services wait for it \
                      (`debrole show HOST --file {path}`)"
                 ),
-                None => writeln!(out, "    {line}"),
+                None => match line.strip_prefix("host-bound-secret ") {
+                    Some(path) => writeln!(
+                        out,
+                        "    host-bound-secret {path}: comes with each machine's own package, its services wait for it"
+                    ),
+                    None => writeln!(out, "    {line}"),
+                },
             };
         }
         for (path, owner, secrets) in secret_files(deb, root) {

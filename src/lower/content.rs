@@ -152,7 +152,8 @@ impl<'o> Assembly<'o> {
         for (secret, text) in content.secrets.iter().zip(&texts.secrets) {
             match text {
                 Text::Bytes(bytes) => self.secret(secret, bytes, self.owner.directory()),
-                Text::HostBound | Text::Failed => {}
+                Text::HostBound => self.bound_secret(secret),
+                Text::Failed => {}
             }
         }
         self.services(content);
@@ -216,6 +217,14 @@ impl<'o> Assembly<'o> {
     pub fn secret(&mut self, secret: &Secret, bytes: &[u8], directory: &str) {
         let out = format!("{directory}/{}", secret.name.value);
         self.out(out, &secret.owner, bytes, secret.text.span, [&secret.reload, &secret.restart], &[]);
+    }
+
+    /// A secret whose text a host's package must hold. What follows from a change of it is with the text.
+    fn bound_secret(&mut self, secret: &Secret) {
+        let path = format!("/run/{}-secrets/{}/{}", self.owner.prefix, self.owner.directory(), secret.name.value);
+        if let Some(path) = self.generated(&path, secret.name.span) {
+            self.manifest.host_bound_secrets.insert(path);
+        }
     }
 
     /// A text with the marks of secrets, which becomes a file in /run.

@@ -47,11 +47,9 @@ pub fn of(own: &str, opening: String, content: &Content, manifest: &MachineManif
         paragraphs.push(own.trim().to_owned());
     }
     paragraphs.push(sentences.join(" "));
-    if !manifest.host_bound.is_empty() {
-        paragraphs.push(format!(
-            "{HOST_BOUND} {}: until it is installed, the services are held.",
-            list(texts(manifest.host_bound.iter()))
-        ));
+    let bound = texts(manifest.host_bound.iter().chain(&manifest.host_bound_secrets));
+    if !bound.is_empty() {
+        paragraphs.push(format!("{HOST_BOUND} {}: until it is installed, the services are held.", list(bound)));
     }
     paragraphs.push(LAST.into());
     paragraphs.join("\n\n")

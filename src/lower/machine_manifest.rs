@@ -19,6 +19,8 @@ pub struct MachineManifest {
     pub absent: BTreeSet<MachinePath>,
     /// Files that only the machine's host package can hold: until it does, the services are held.
     pub host_bound: BTreeSet<MachinePath>,
+    /// The same of secrets in files of their own, by their paths in `/run/<prefix>-secrets`.
+    pub host_bound_secrets: BTreeSet<MachinePath>,
     /// Files in the place of one that this package's maintainer scripts made: there while it is installed.
     pub adopted: BTreeMap<MachinePath, PackageName>,
     /// Directories in which nothing but what packages put there may be.
@@ -113,6 +115,7 @@ impl MachineManifest {
             directories: BTreeMap::new(),
             absent: BTreeSet::new(),
             host_bound: BTreeSet::new(),
+            host_bound_secrets: BTreeSet::new(),
             adopted: BTreeMap::new(),
             exclusive: BTreeSet::new(),
             validate: BTreeMap::new(),
@@ -174,6 +177,9 @@ impl MachineManifest {
             }
             ("host-bound", _) => {
                 self.host_bound.insert(path(rest)?);
+            }
+            ("host-bound-secret", _) => {
+                self.host_bound_secrets.insert(path(rest)?);
             }
             ("adopt", [at, package]) => {
                 self.adopted.insert(path(at)?, PackageName::parse(package)?);
@@ -245,6 +251,9 @@ impl fmt::Display for MachineManifest {
         for path in &self.host_bound {
             writeln!(f, "host-bound {path}")?;
         }
+        for path in &self.host_bound_secrets {
+            writeln!(f, "host-bound-secret {path}")?;
+        }
         for (path, package) in &self.adopted {
             writeln!(f, "adopt {path} {package}")?;
         }
@@ -296,6 +305,7 @@ link /etc/l ../a target with spaces
 dir /srv/www 0755 root root
 absent /etc/nginx/sites-enabled/default
 host-bound /etc/h
+host-bound-secret /run/pg-secrets/web/login
 adopt /etc/a postfix
 exclusive /srv/www
 validate /etc/a nginx -t

@@ -38,6 +38,7 @@ look() {
     awk -v dpkg="$w/dpkg" -v withdrawn="$w/withdrawn" -v applied="$applied" -v paths="$w/paths" \
         -v hosts="$share/hosts/" -v roles="$share/roles/" -v prefix="@PREFIX@" -v name="$name" -v short="${name%%.*}" -v all_count="$all_count" "$merge" \
         "$w/dpkg" "$w/withdrawn" "$applied" $manifests pass=2 $manifests >"$w/desired" || die "cannot read the manifests"
+    find_held_secrets
     find_others
 
     # One stat and one sha256sum for all. What is not there is what we look for, so errors say nothing.
@@ -121,7 +122,7 @@ FNR == 1 {
 }
 pass != 2 {
     if (state[pkg] == "active" &&
-        $1 !~ /^(package|file|initial|divert|link|dir|absent|host-bound|adopt|exclusive|validate|reload|restart|unit|own-unit|account|setup)$/)
+        $1 !~ /^(package|file|initial|divert|link|dir|absent|host-bound|host-bound-secret|adopt|exclusive|validate|reload|restart|unit|own-unit|account|setup)$/)
         refuse("format: its manifest has \"" $1 "\", unknown here: upgrade " prefix "-runtime, until then nothing of it changes")
     next
 }
@@ -136,7 +137,7 @@ $1 == "exclusive" && owner[$2] == pkg { exclusive[$2] = 1 }
 $1 == "link" { claim($2, "link " $2 " " pkg " " rest(2)) }
 $1 == "dir" { claim($2, "dir " $2 " " pkg " " octal($3) " " $4 " " $5) }
 $1 == "absent" { claim($2, "absent " $2 " " pkg) }
-$1 == "host-bound" { bound[pkg " " $2] = 1 }
+$1 == "host-bound" || $1 == "host-bound-secret" { bound[pkg " " $2] = 1 }
 $1 == "validate" { print "validate " pkg " " rest(1) }
 $1 == "reload" || $1 == "restart" { print $1 " " $2 " " $3 " " pkg }
 $1 == "unit" {

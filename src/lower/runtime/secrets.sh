@@ -18,6 +18,17 @@ secrets_in_memory() {
     return 1
 }
 
+# A role's secret that this machine's package brings is there, as far as "held" in $w/desired goes, when that package is.
+find_held_secrets() {
+    grep -q "^held [^ ]* $secrets/" "$w/desired" || return 0
+    awk '$1 == "package" && $3 == "active" { print $5 }' "$w/desired" | while read -r home; do
+        [ ! -f "$home/secrets/list" ] || sed -n "s|^out \\([^ ]*\\) .*|$secrets/\\1|p" "$home/secrets/list"
+    done >"$w/brought" || die "cannot write to $w"
+    awk -v brought="$w/brought" 'FILENAME == brought { here[$1] = 1; next } !($1 == "held" && ($3 in here))' \
+        "$w/brought" "$w/desired" >"$w/desired.new" || die "cannot write to $w"
+    mv "$w/desired.new" "$w/desired" || die "cannot write to $w"
+}
+
 # stage_secrets: $w/secrets/PATH for each file that is to be, $w/outs: "PATH PACKAGE OWNER", $w/effects: what follows
 # from each. What is not there yet is put there at once: nobody can have read another one. A package whose secrets can't
 # be made is set aside.
@@ -103,6 +114,8 @@ decrypt() { # PACKAGE FILE NAME
 put_secret() { # PATH
     (umask 066 && mkdir -p "$secrets/${1%/*}") && mv -fT "$w/secrets/$1" "$secrets/$1" || return 1
     [ -z "$booting" ] || return 0
+    # While a role waits for this machine's package, its units are told nothing: all of it when that has come.
+    if grep -q "^held @PREFIX@-role-${1%%/*} " "$w/desired"; then return 0; fi
     awk -v out="$1" '$2 == out && $1 != "validate" { print $1, $3 }' "$w/effects" >>"$run/queue"
 }
 

@@ -55,11 +55,13 @@ fragment() { # SECONDS FILE
 settle_held() {
     sed -n 's/^held \([^ ]*\) .*/\1/p' "$w/desired" | sort -u >"$w/held.now" || die "cannot write to $w"
     if [ -s "$state/held" ]; then
-        awk -v now="$w/held.now" -v before="$state/held" '
+        awk -v now="$w/held.now" -v before="$state/held" -v effects="$w/effects" '
             FILENAME == now { held[$1] = 1; next }
             FILENAME == before { if (!($1 in held)) freed[$1] = 1; next }
-            ($1 == "reload" || $1 == "restart") && ($4 in freed) { print $1, $3 }' \
-            "$w/held.now" "$state/held" "$w/desired" >>"$run/queue" || die "cannot write $run/queue"
+            $1 != "reload" && $1 != "restart" { next }
+            FILENAME == effects { role = $2; sub(/\/.*/, "", role); if (("@PREFIX@-role-" role) in freed) print $1, $3; next }
+            $4 in freed { print $1, $3 }' \
+            "$w/held.now" "$state/held" "$w/effects" "$w/desired" >>"$run/queue" || die "cannot write $run/queue"
     fi
     if [ -s "$w/held.now" ] || [ -s "$state/held" ]; then write_atomically "$state/held" <"$w/held.now"; fi
 }

@@ -136,6 +136,38 @@ fn a_unit_with_a_machines_values_is_overridden_in_etc() {
 }
 
 #[test]
+fn a_secret_with_a_machines_values_is_held_for() {
+    let role = |content: &str| {
+        format!("summary = \"Web\"\n[[secret]]\nname = \"login\"\ncontent = '{content}'\nrestart = [\"a.service\"]\n")
+    };
+    let held = |content: &str| {
+        let lowered = lower(&[("roles/web.toml", &role(content)), ("hosts/h.example.org.toml", HOST)]);
+        // Nothing is encrypted here.
+        assert!(lowered.codes().iter().all(|code| code.starts_with("secret")), "{}", lowered.report());
+        let manifest = |package: &str| lowered.manifest(package).host_bound_secrets;
+        assert!(manifest("pg-host-h.example.org").is_empty());
+        let description = &lowered.plan("pg-role-web").variants[0].deb.description;
+        let told = description.contains("must provide /run/pg-secrets/web/login: until it is installed");
+        let lists = ["pg-role-web", "pg-host-h.example.org"].map(|package| {
+            let entries = &lowered.plan(package).variants[0].deb.entries;
+            let list = entries.iter().find(|(path, _)| path.as_str().ends_with("/secrets/list"));
+            list.is_some_and(|(_, entry)| {
+                let Entry::File { bytes, .. } = entry else { panic!("{entry:?}") };
+                let text = String::from_utf8_lossy(bytes);
+                text.contains("\nout web/login root\n") && text.contains("\nrestart a.service\n")
+            })
+        });
+        let bound = manifest("pg-role-web");
+        assert_eq!(told, !bound.is_empty(), "{description}");
+        (bound.iter().map(ToString::to_string).collect::<Vec<_>>(), lists)
+    };
+    let path = "/run/pg-secrets/web/login".to_owned();
+    assert_eq!(held("{{ host.fqdn }}:{{ secret.db }}"), (vec![path], [false, true]));
+    assert_eq!(held("{{ secret.db }}"), (vec![], [true, false]));
+    assert_eq!(held("{{ host.workers }}:{{ secret.db }}"), (vec![], [true, false]));
+}
+
+#[test]
 fn what_is_wrong_with_a_template_is_said_at_its_place() {
     let mut out = String::new();
     for content in [

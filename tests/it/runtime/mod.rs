@@ -17,6 +17,7 @@ mod monitoring;
 mod others;
 mod real;
 mod removal;
+mod secrets;
 mod sequences;
 mod staying;
 mod texts;
@@ -295,6 +296,19 @@ impl Package {
         let path = format!("/etc/sudoers.d/60-{}", self.name);
         let rule = format!("%{group} ALL=(root) ALL\n");
         self.grants(&format!("login {group}\nadmin {group}\n")).file_as(&path, "0440 root root", &rule)
+    }
+
+    /// The list of its secrets, each of which is beside it as the text `plain` encrypted to this machine's host key.
+    fn secrets(mut self, host: &Host, lines: &str, plain: &[(&str, &str)]) -> Package {
+        let list = format!("debrole-secrets 1\npackage {}\n{lines}", self.name);
+        let at = |name: &str| format!("{}/secrets/{name}", self.home())[1..].to_owned();
+        let mut files = BTreeMap::from([(at("list"), (0o644, list))]);
+        for (name, text) in plain {
+            let armored = host.ok(&format!("printf %s '{text}' | age -a -R /etc/ssh/ssh_host_ed25519_key.pub"));
+            files.insert(at(&format!("{name}.age")), (0o644, armored));
+        }
+        self.files.extend(files);
+        self
     }
 
     /// A unit in place, with its line.

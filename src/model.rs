@@ -183,6 +183,8 @@ pub struct Host {
     pub retired_host_keys: Vec<Spanned<PublicKey>>,
     pub values: Values,
     pub monitoring: HostMonitoring,
+    /// `[backup_job."ROLE/JOB"]`: what jobs of its roles are on this machine, whole; by role and name.
+    pub backup_jobs: BTreeMap<(RoleName, String), Spanned<Backup>>,
     /// That it is a virtual machine.
     pub vm: Option<vm::Vm>,
     /// That virtual machines can be on it.
@@ -197,22 +199,49 @@ impl Host {
     pub fn is_to_come(&self) -> bool {
         self.vm.is_some() && self.host_keys.is_empty()
     }
+
+    /// What a job of a role's is on this machine, where that is something else.
+    pub fn own_backup(&self, role: &RoleName, backup: &Backup) -> Option<&Backup> {
+        // (Asked for all jobs of all machines: most have none.)
+        if self.backup_jobs.is_empty() {
+            return None;
+        }
+        self.backup_jobs.get(&(role.clone(), backup.name.value.clone())).map(|own| &own.value)
+    }
 }
 
 impl Model {
     /// All roles that a machine with these roles has: them and what they include, each once, sorted.
     pub fn closure<'a>(&'a self, roles: impl IntoIterator<Item = &'a RoleName>) -> BTreeSet<&'a RoleName> {
-        let mut seen = BTreeSet::new();
-        let mut todo: Vec<&RoleName> = roles.into_iter().collect();
-        while let Some(name) = todo.pop() {
-            if seen.insert(name)
-                && let Some(role) = self.roles.get(name)
-            {
-                todo.extend(role.includes.iter().map(|r| &r.value));
-            }
-        }
-        seen
+        closure(&self.roles, roles)
     }
+
+    /// All backup jobs of a machine as they are there, each with the role whose it is; last those of its own.
+    pub fn backups<'m>(&'m self, host: &'m Host) -> impl Iterator<Item = (Option<&'m RoleName>, &'m Backup)> {
+        let roles = self.roles_of(host).filter_map(|role| Some((role, role.contents.get(&host.release.value)?)));
+        let of_roles = roles.flat_map(move |(role, content)| {
+            let role = &role.name.value;
+            content.backups.iter().map(move |backup| (Some(role), host.own_backup(role, backup).unwrap_or(backup)))
+        });
+        of_roles.chain(host.content.backups.iter().map(|backup| (None, backup)))
+    }
+}
+
+/// These roles and what they include, each once, sorted.
+pub fn closure<'a>(
+    roles: &'a BTreeMap<RoleName, Role>,
+    names: impl IntoIterator<Item = &'a RoleName>,
+) -> BTreeSet<&'a RoleName> {
+    let mut seen = BTreeSet::new();
+    let mut todo: Vec<&RoleName> = names.into_iter().collect();
+    while let Some(name) = todo.pop() {
+        if seen.insert(name)
+            && let Some(role) = roles.get(name)
+        {
+            todo.extend(role.includes.iter().map(|r| &r.value));
+        }
+    }
+    seen
 }
 
 /// What a role is on one release, or a host on its own.

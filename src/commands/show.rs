@@ -1,5 +1,7 @@
 //! `debrole show NAME`: what a role or a host compiles to, what a person may do.
 
+mod backups;
+
 use super::load::{self, Loaded};
 use super::provision::wanted::{self, NotYet};
 use super::{Failure, Outcome, access};
@@ -51,12 +53,13 @@ pub fn run(args: &cli::Show, global: &Global, reporter: &Reporter) -> Outcome {
     for variant in &variants {
         reporter.result(text(plan, variant, &loaded).trim_end());
     }
-    let host = |model| plan_host(model, plan);
-    if let Some((model, host)) = loaded.model.as_ref().and_then(|model| Some((model, host(model)?)))
-        && let Some((text, json)) = machine(model, host)
-    {
-        reporter.result(format_args!("\n{}", text.trim_end()));
-        reporter.member("vm", json);
+    if let Some((model, host)) = loaded.model.as_ref().and_then(|model| Some((model, plan_host(model, plan)?))) {
+        for (name, part) in [("vm", machine(model, host)), ("backups", backups::jobs(model, host))] {
+            if let Some((text, json)) = part {
+                reporter.result(format_args!("\n{}", text.trim_end()));
+                reporter.member(name, json);
+            }
+        }
     }
     if let Some((text, json)) = access::of_place(plan, &loaded, &plans, &places, &keyring) {
         reporter.result(format_args!("\n{}", text.trim_end()));

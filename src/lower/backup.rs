@@ -8,9 +8,9 @@ use super::secret::{administrators, machine_key};
 use crate::deb::gzip;
 use crate::diagnostics::{Diagnostic, rules};
 use crate::model::{Account, Backup, BackupServer, Content, FileText, Host, Keep, Model, Unit};
-use crate::names::{AccountName, HostName, MachinePath, Prefix, UnitName};
+use crate::names::{AccountName, HostName, MachinePath, Prefix, RoleName, UnitName};
 use crate::plan::{Entry, PackageKind, PackagePlan};
-use crate::source::Spanned;
+use crate::source::{Span, Spanned};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -52,16 +52,28 @@ pub fn keeper(prefix: &Prefix, server: &BackupServer) -> Account {
 }
 
 /// A job's name on machines: `web_www` of a role, `machine_www` of a host.
-pub fn job_name(role: Option<&str>, backup: &Backup) -> String {
-    format!("{}_{}", role.unwrap_or("machine"), backup.name.value)
+pub fn job_name(role: Option<&RoleName>, backup: &Backup) -> String {
+    format!("{}_{}", role.map_or("machine", RoleName::as_str), backup.name.value)
+}
+
+const HEAD: &str = "debrole-backup-job 1\n";
+
+fn excludes(backup: &Backup) -> impl Iterator<Item = String> {
+    backup.exclude.iter().map(|pattern| format!("exclude {}\n", pattern.value))
+}
+
+/// What a machine leaves out of a role's job, where that is not what the role does.
+pub fn own_excludes(usual: &Backup, own: &Backup) -> Option<String> {
+    let values = |backup: &Backup| backup.exclude.iter().map(|pattern| pattern.value.clone()).collect::<Vec<_>>();
+    (values(usual) != values(own)).then(|| excludes(own).fold(HEAD.to_owned(), |text, line| text + &line))
 }
 
 /// What the package ships of a job: name, mode and text of each file.
 pub fn job_files(backup: &Backup) -> Vec<(String, u32, String)> {
     let name = &backup.name.value;
-    let mut text = "debrole-backup-job 1\n".to_owned();
+    let mut text = HEAD.to_owned();
     text.extend(backup.paths.iter().map(|path| format!("path {}\n", path.value)));
-    text.extend(backup.exclude.iter().map(|pattern| format!("exclude {}\n", pattern.value)));
+    text.extend(excludes(backup));
     for dump in &backup.dumps {
         text.push_str(&format!("dump {} {} {}\n", dump.file.value, dump.user, dump.command.value.trim()));
     }
@@ -75,16 +87,16 @@ pub fn job_files(backup: &Backup) -> Vec<(String, u32, String)> {
     files
 }
 
-fn unit(name: String, text: String, enable: bool, span: crate::source::Span) -> Unit {
+fn unit(name: String, text: String, enable: bool, span: Span) -> Unit {
     let bytes: Arc<[u8]> = text.into_bytes().into();
     let name = UnitName::parse(&name).expect("a job's name makes a unit's");
     Unit { name: Spanned::new(name, span), text: FileText::Plain(bytes), enable }
 }
 
-/// The timer of a job.
-pub fn timer(prefix: &Prefix, job: &str, backup: &Backup) -> Unit {
+/// The timer of a job; `span` is where it is written.
+pub fn timer(prefix: &Prefix, job: &str, backup: &Backup, span: Span) -> Unit {
     let text = set(prefix, CLIENT_TIMER).replace("@JOB@", job).replace("@SCHEDULE@", &backup.schedule);
-    unit(format!("{prefix}-backup-{job}.timer"), text, true, backup.name.span)
+    unit(format!("{prefix}-backup-{job}.timer"), text, true, span)
 }
 
 /// What a server's role says to the programs there.
@@ -113,9 +125,7 @@ pub fn jobs(model: &Model) -> Vec<Job<'_>> {
     let mut jobs = Vec::new();
     for host in model.hosts.values().filter(|host| !host.is_to_come()) {
         let mut own: BTreeMap<String, &Backup> = BTreeMap::new();
-        for (role, content) in contents(model, host) {
-            own.extend(content.backups.iter().map(|backup| (job_name(role, backup), backup)));
-        }
+        own.extend(model.backups(host).map(|(role, backup)| (job_name(role, backup), backup)));
         jobs.extend(own.into_iter().map(|(name, backup)| Job { client: host, name, backup }));
     }
     jobs
@@ -123,18 +133,8 @@ pub fn jobs(model: &Model) -> Vec<Job<'_>> {
 
 /// The machines that keep backups.
 pub fn servers(model: &Model) -> Vec<&Host> {
-    let keeps = |host: &&Host| contents(model, host).any(|(_, content)| content.backup_server.is_some());
+    let keeps = |host: &&Host| model.contents_of(host).any(|content| content.backup_server.is_some());
     model.hosts.values().filter(keeps).collect()
-}
-
-/// The contents of a machine's roles, each with its name, and its own.
-fn contents<'m>(model: &'m Model, host: &'m Host) -> impl Iterator<Item = (Option<&'m str>, &'m Content)> {
-    let roles = model.closure(host.roles.iter().map(|role| &role.value)).into_iter();
-    let roles = roles.filter_map(|name| {
-        let content = model.roles.get(name)?.contents.get(&host.release.value)?;
-        Some((Some(name.as_str()), &**content))
-    });
-    roles.chain([(None, &host.content)])
 }
 
 /// What monitoring is to ask a server: whether one job's backups are there.
@@ -321,23 +321,21 @@ fn keys(model: &Model) -> String {
 /// Two jobs of a machine that everybody would take for one.
 fn same_name(model: &Model, host: &Host, out: &mut Vec<Diagnostic>) {
     let mut seen: BTreeMap<String, &Backup> = BTreeMap::new();
-    for (role, content) in contents(model, host) {
-        for backup in &content.backups {
-            let Some(other) = seen.insert(job_name(role, backup), backup) else { continue };
-            let name = &backup.name.value;
-            out.push(
-                Diagnostic::new(
-                    &rules::backup_job_twice::RULE,
-                    format!(
-                        "{} has two backup jobs machine_{name}: one of the role machine and one of its own",
-                        host.name.value
-                    ),
-                )
-                .at(backup.name.span, "the machine's own")
-                .also(other.name.span, "of the role machine")
-                .help("give one of them another name"),
-            );
-        }
+    for (role, backup) in model.backups(host) {
+        let Some(other) = seen.insert(job_name(role, backup), backup) else { continue };
+        let name = &backup.name.value;
+        out.push(
+            Diagnostic::new(
+                &rules::backup_job_twice::RULE,
+                format!(
+                    "{} has two backup jobs machine_{name}: one of the role machine and one of its own",
+                    host.name.value
+                ),
+            )
+            .at(backup.name.span, "the machine's own")
+            .also(other.name.span, "of the role machine")
+            .help("give one of them another name"),
+        );
     }
 }
 

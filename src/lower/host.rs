@@ -75,6 +75,11 @@ pub fn lower<'m>(
         if own != monitoring::commands(place, content, |check| check.thresholds.clone()) {
             assembly.rendered_checks(&prefix.role_package(name), &own, host.name.span);
         }
+        for backup in &content.backups {
+            if let Some(own) = host.backup_jobs.get(&(name.clone(), backup.name.value.clone())) {
+                assembly.own_job(name, backup, own);
+            }
+        }
         for template in &templates.templates {
             match engine.render(&template.compiled, &templates.scope, Some(&scope)) {
                 Rendered::Text { text, .. } => {

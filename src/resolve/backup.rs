@@ -1,5 +1,7 @@
 //! `[[backup]]` and `[backup_server]`.
 
+pub mod on_host;
+
 use super::calendar::Calendar;
 use super::fleet::duration;
 use super::text::{account, one_line, script};

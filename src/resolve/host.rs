@@ -63,6 +63,8 @@ pub fn resolve(
         retired_host_keys,
         values,
         monitoring: own,
+        // What roles say is needed for these: `backup::on_host` adds them.
+        backup_jobs: BTreeMap::new(),
         vm: virtual_machine,
         hypervisor,
         content,

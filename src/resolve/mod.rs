@@ -74,7 +74,8 @@ pub fn understand(tree: &mut Tree) -> (Option<Model>, Vec<Diagnostic>) {
         ast
     });
     let roles = parse_all::<ast::Role>(&tree.sources, &tree.roles, &mut out);
-    let hosts = parse_all::<ast::Host>(&tree.sources, &tree.hosts, &mut out);
+    let mut hosts = parse_all::<ast::Host>(&tree.sources, &tree.hosts, &mut out);
+    let own_jobs = backup::on_host::take(&mut hosts, &roles);
     let mut fleet = debrole.as_ref().map(|ast| fleet::resolve(ast, &mut out));
     let networks = debrole.as_ref().and_then(|ast| ast.network.as_ref());
 
@@ -152,6 +153,7 @@ pub fn understand(tree: &mut Tree) -> (Option<Model>, Vec<Diagnostic>) {
     vm::between(&mut model_hosts, &with_parents, &mut out);
     graph::check(&model_roles, &model_hosts, &releases, &facts, &mut out);
     host::addresses(&model_hosts, &mut out);
+    backup::on_host::resolve(&own_jobs, &model_roles, &mut model_hosts, &mut out);
     let ledger = ledger::resolve(ledger.as_ref(), &mut out);
     let people = people::resolve(&users, &groups, &ledger, &facts, &mut out);
     let hearing = monitoring::hearing(fleet.as_ref().and_then(|f| f.fleet.as_ref()), &model_roles, &model_hosts);

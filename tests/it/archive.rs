@@ -182,6 +182,7 @@ impl Tree {
             addresses: Vec::new(),
             values: BTreeMap::new(),
             monitoring: Default::default(),
+            backup_jobs: Default::default(),
             vm: None,
             hypervisor: None,
             content: Content::default(),

@@ -410,3 +410,36 @@ fn check_reads_the_sites_packages_as_build_does() {
     }
     assert_eq!(check.err, build.err.replace("error: nothing was published\n", ""));
 }
+
+#[test]
+fn show_tells_of_a_machines_backup_jobs_as_they_are_there() {
+    use crate::access::key;
+    let fleet = Fleet::new(&[
+        ("web", "summary = \"Web\"\n[[backup]]\nname = \"www\"\npaths = [\"/srv/www\"]\n"),
+        ("backup", "summary = \"Backup\"\n[backup_server]\n"),
+    ]);
+    let host = |name: &str, number: u8, rest: &str| {
+        let text = format!("roles = [\"{name}\"]\nrelease = \"bookworm\"\nssh_host_key = \"{}\"\n{rest}", key(number));
+        fleet.write(&format!("hosts/{name}1.example.org.toml"), &text);
+    };
+    host("backup", 41, "");
+    host("web", 42, "[backup_job.\"web/www\"]\nschedule = \"hourly\"\nat_least = \"2G\"\n");
+    let debrole = std::fs::read_to_string(fleet.root().join("debrole.toml")).unwrap();
+    fleet.write("debrole.toml", format!("{debrole}\n[secrets]\nrecipients = [\"{}\"]\n", key(43)));
+    let said = fleet.run(&["show", "web1.example.org"]);
+    assert!(
+        said.out.contains(
+            "  backup jobs:\n    web_www: hourly; all kept for 1w, daily for 30d, weekly for 12w, monthly for 1y\n      \
+             a warning when the newest is 3h old, smaller than 2G, critical when it is 4h\n      as this machine's own"
+        ),
+        "{said:?}"
+    );
+    let json: serde_json::Value =
+        serde_json::from_str(&fleet.run(&["--format", "json", "show", "web1.example.org"]).out).unwrap();
+    let job = &json["backups"][0];
+    assert_eq!(
+        (job["name"].as_str(), job["role"].as_str(), job["own"].as_bool()),
+        (Some("web_www"), Some("web"), Some(true))
+    );
+    assert_eq!((job["warn_after"].as_u64(), job["at_least"].as_u64()), (Some(10_800), Some(2 << 30)));
+}

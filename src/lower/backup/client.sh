@@ -98,7 +98,8 @@ prepare() {
 #   path PATH
 #   exclude PATTERN
 #   dump FILE USER COMMAND
-# and beside it JOB.before and JOB.after, scripts.
+# and beside it JOB.before and JOB.after, scripts. What this machine leaves out of a role's job in the place of what the
+# role does is in the machine's own package.
 job_file() { # JOB
     case $1 in
     machine_*)
@@ -111,10 +112,14 @@ job_file() { # JOB
     esac
     case $1 in *[!a-z0-9_-]*) file= ;; esac
     [ -f "$file" ] || die "there is no job $1 on this machine: @PREFIX@-backup jobs lists them"
-    case $(head -n 1 "$file") in
-    "debrole-backup-job 1") ;;
-    *) die "the job $1 is of a newer kind: upgrade @PREFIX@-backup" ;;
-    esac
+    excludes=$share/hosts/$name/backup-jobs/$1
+    [ -f "$excludes" ] || excludes=$file
+    for part in "$file" "$excludes"; do
+        case $(head -n 1 "$part") in
+        "debrole-backup-job 1") ;;
+        *) die "the job $1 is of a newer kind: upgrade @PREFIX@-backup" ;;
+        esac
+    done
 }
 
 jobs() {
@@ -154,7 +159,7 @@ send() { # SERVER JOB
         case $what in
         exclude) set -- "$@" "--exclude=$value" ;;
         esac
-    done <"$file"
+    done <"$excludes"
     set -- "$@" --
     while read -r what value; do
         case $what in

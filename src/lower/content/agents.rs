@@ -6,11 +6,11 @@ use crate::lower::machine_manifest::Ownership;
 use crate::lower::monitoring::agent::head;
 use crate::lower::monitoring::role as monitoring;
 use crate::model::monitoring::Place;
-use crate::model::{Content, FileText};
+use crate::model::{Backup, Content, FileText};
 use crate::names::{MachinePath, PackageName, RoleName};
 use crate::plan::Entry;
 use crate::relation::{Relation, RelationField};
-use crate::source::Span;
+use crate::source::{Span, Spanned};
 
 impl Assembly<'_> {
     /// Its checks and plugins: commands of NRPE, rules of sudo for them, the list of plugins and their settings.
@@ -67,12 +67,12 @@ impl Assembly<'_> {
                 let path = self.inside(&format!("/backup/{name}"));
                 self.entries.insert(path, Entry::File { mode, bytes: text.into_bytes().into() });
             }
-            let owner = match self.owner.rank {
-                Rank::Role => Some(self.owner.directory().to_owned()),
+            let role = match self.owner.rank {
+                Rank::Role => RoleName::parse(self.owner.directory()).ok(),
                 Rank::Host => None,
             };
-            let job = backup::job_name(owner.as_deref(), backup);
-            let unit = backup::timer(self.owner.prefix, &job, backup);
+            let job = backup::job_name(role.as_ref(), backup);
+            let unit = backup::timer(self.owner.prefix, &job, backup, backup.name.span);
             if let FileText::Plain(bytes) = &unit.text {
                 self.unit(&unit, true, bytes);
             }
@@ -90,6 +90,21 @@ impl Assembly<'_> {
             }
         }
         self.relate(RelationField::Depends, Relation::on(self.owner.prefix.backup_config_package()));
+    }
+
+    /// What a job of a role's is on this machine: what is left out, and when it is run.
+    pub fn own_job(&mut self, role: &RoleName, usual: &Backup, own: &Spanned<Backup>) {
+        let job = backup::job_name(Some(role), usual);
+        if let Some(text) = backup::own_excludes(usual, own) {
+            let path = self.inside(&format!("/backup-jobs/{job}"));
+            self.entries.insert(path, Entry::File { mode: 0o644, bytes: text.into_bytes().into() });
+        }
+        if own.schedule != usual.schedule {
+            let unit = backup::timer(self.owner.prefix, &job, own, own.span);
+            if let FileText::Plain(bytes) = &unit.text {
+                self.rendered_unit(&unit, bytes);
+            }
+        }
     }
 
     /// The commands by which a backup server is asked.

@@ -55,6 +55,35 @@ schema! {
         at_least: Text { example: "\"100M\"", pattern: "^[0-9]+[KMGT]$" },
     }
 
+    /// What is particular to a role's backup job on this machine, in the place of what the role says. `ROLE` is one that the
+    /// machine has, by itself or included. The machine's own jobs are changed where they are written.
+    ///
+    /// ```toml
+    /// [backup_job."web/www"]
+    /// schedule = "hourly"
+    /// at_least = "20G"
+    /// ```
+    table BackupJob("[backup_job.\"ROLE/JOB\"]") {
+        /// What is left out, in the place of what the role leaves out: name these again to go on leaving them out.
+        exclude: Texts { default: "the role's", example: "[\"/srv/www/cache\", \"/srv/www/mirror\"]", source: "restic(1), excluding files" },
+        /// When it is run.
+        schedule: Text { default: "the role's", example: "\"hourly\"", source: "systemd.time(7), CALENDAR EVENTS" },
+        /// For how long the server keeps every backup. A number and `d`, `w` or `y`.
+        keep: Text { default: "the role's", example: "\"2d\"", pattern: "^[0-9]+[dwy]$" },
+        /// For how long it keeps the last backup of each day.
+        keep_daily: Text { default: "the role's", example: "\"14d\"", pattern: "^[0-9]+[dwy]$" },
+        /// For how long it keeps the last of each week.
+        keep_weekly: Text { default: "the role's", example: "\"8w\"", pattern: "^[0-9]+[dwy]$" },
+        /// For how long it keeps the last of each month.
+        keep_monthly: Text { default: "the role's", example: "\"2y\"", pattern: "^[0-9]+[dwy]$" },
+        /// The age of the newest backup at which monitoring warns. A number and `h`, `d` or `w`.
+        warn_after: Text { default: "the role's; where it says nothing, by the schedule", example: "\"3h\"", pattern: "^[0-9]+[hdw]$" },
+        /// The age at which it is critical.
+        critical_after: Text { default: "the role's; where it says nothing, by the schedule", example: "\"6h\"", pattern: "^[0-9]+[hdw]$" },
+        /// The size below which monitoring warns. A number and `K`, `M`, `G` or `T`.
+        at_least: Text { default: "the role's", example: "\"20G\"", pattern: "^[0-9]+[KMGT]$" },
+    }
+
     /// What a command writes on its standard output, as a file of a backup: below `/var/lib/PREFIX-backup/JOB/`, for root
     /// alone. The file is replaced when the command has succeeded.
     table Dump("[[backup.dump]]") {

@@ -8,7 +8,7 @@ mod people;
 mod role;
 mod vm;
 
-pub use backup::{Backup, BackupServer, Dump};
+pub use backup::{Backup, BackupJob, BackupServer, Dump};
 pub use fleet::{Debrole, Drift, Fleet, Pin, Refresh, Release, Secrets};
 pub use machine::{Absent, Cron, Debconf, Directory, File, Secret, Service, Symlink, Unit};
 pub use monitoring::{

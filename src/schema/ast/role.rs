@@ -2,7 +2,7 @@
 
 use super::{Absent, Cron, Debconf, Directory, File, Secret, Service, Symlink, Unit};
 use super::{Access, Account};
-use super::{Backup, BackupServer};
+use super::{Backup, BackupJob, BackupServer};
 use super::{Check, HostMonitoring, Munin, MuninServer, NagiosServer, RoleMonitoring};
 use super::{Hypervisor, Vm};
 use crate::schema::decode::{Decode, Decoder, Many, Named, One, Scalars, Text, TextOrTexts, Texts, Toml, ValueTable};
@@ -63,6 +63,8 @@ schema! {
         values: ValueTable { example: "{ workers = 16 }" },
         /// What is particular to its monitoring.
         monitoring: One<HostMonitoring>,
+        /// What is particular to a backup job of one of its roles, by `"ROLE/JOB"`.
+        backup_job: Named<BackupJob>,
         /// That it is a virtual machine, and what of it there is to be.
         vm: One<Vm>,
         /// That virtual machines can be on it.

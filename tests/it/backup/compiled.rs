@@ -144,6 +144,87 @@ fn a_job_is_run_expected_let_in_and_asked_for() {
     );
 }
 
+/// web1's own word on the job of its role.
+fn with_own_job(table: &str) -> String {
+    format!(
+        "roles = [\"web\"]\nrelease = \"bookworm\"\nssh_host_key = \"{}\"\n[backup_job.\"web/www\"]\n{table}",
+        KEYS[0]
+    )
+}
+
+#[test]
+fn what_a_host_says_of_a_roles_job_is_run_expected_and_asked_for_there_alone() {
+    let own = with_own_job(
+        "exclude = [\"/srv/www/mirror\"]\nschedule = \"weekly\"\nkeep = \"30d\"\nkeep_daily = \"60d\"\nat_least = \"1G\"\n",
+    );
+    let (usual, lowered) = (fleet(&[]).right(), fleet(&[("hosts/web1.example.org.toml", &own)]).right());
+    let host = "pg-host-web1.example.org";
+    let timer = |package: &str, path: &str| text(&lowered, package, path);
+    let role = timer("pg-role-web", "/usr/lib/systemd/system/pg-backup-web_www.timer");
+    let here = timer(host, "/usr/share/pg/hosts/web1.example.org/files/etc/systemd/system/pg-backup-web_www.timer");
+    assert_eq!(here, role.replace("OnCalendar=Mon..Fri 22:30\n", "OnCalendar=weekly\n"));
+    assert_ne!(here, role);
+    let manifest = text(&lowered, host, "/usr/share/pg/hosts/web1.example.org/manifest");
+    assert!(
+        manifest.contains("\nrestart /etc/systemd/system/pg-backup-web_www.timer pg-backup-web_www.timer\n"),
+        "{manifest}"
+    );
+    assert_eq!(
+        text(&lowered, host, "/usr/share/pg/hosts/web1.example.org/backup-jobs/web_www"),
+        "debrole-backup-job 1\nexclude /srv/www/mirror\n"
+    );
+    // The role is the same for everybody else.
+    let deb = |lowered: &Lowered, name: &str| plan(lowered, name).variants[0].deb.clone();
+    for package in ["pg-role-web", "pg-backup", "pg-host-backup1.example.org"] {
+        assert_eq!(deb(&lowered, package), deb(&usual, package), "{package}");
+    }
+    // A week and a sixth; three weeks.
+    let expected = text(&lowered, "pg-backup-config", "/usr/share/pg/backup-server/expected");
+    assert_eq!(
+        expected,
+        "debrole-backup 1\n\
+         client backup1.example.org\n\
+         job backup1.example.org web_www 302400 777600 10485760 172800 2592000 7257600 31536000\n\
+         client web1.example.org\n\
+         job web1.example.org web_www 705600 1814400 1073741824 2592000 5184000 7257600 31536000\n"
+    );
+    let asked = checks(&lowered.model);
+    assert!(asked.iter().any(|check| check.line == "/usr/lib/pg/check-backup web1.example.org web_www"), "{asked:?}");
+}
+
+/// What is as the role has it is in no other package.
+#[test]
+fn a_host_that_only_moves_ages_ships_nothing_of_the_job() {
+    let own = with_own_job("exclude = []\nwarn_after = \"6d\"\n");
+    let lowered = fleet(&[("hosts/web1.example.org.toml", &own)]).right();
+    let deb = &plan(&lowered, "pg-host-web1.example.org").variants[0].deb;
+    let paths: Vec<String> =
+        deb.entries.keys().map(ToString::to_string).filter(|path| path.contains("web_www")).collect();
+    assert_eq!(paths, ["/usr/share/pg/hosts/web1.example.org/backup-jobs/web_www"], "it leaves out nothing");
+    let bare = text(&lowered, "pg-host-web1.example.org", &paths[0]);
+    assert_eq!(bare, "debrole-backup-job 1\n");
+    let expected = text(&lowered, "pg-backup-config", "/usr/share/pg/backup-server/expected");
+    assert!(expected.contains("\njob web1.example.org web_www 518400 777600 10485760 172800 "), "{expected}");
+}
+
+/// On the release that has a job of its own, that is the one.
+#[test]
+fn a_host_changes_the_job_of_its_release_and_of_roles_that_are_included() {
+    let web = "summary = \"Web\"\n[[backup]]\nname = \"www\"\npaths = [\"/srv/www\"]\nkeep = \"2d\"\n\
+               [[release.trixie.backup]]\nname = \"www\"\npaths = [\"/srv/site\"]\nkeep = \"3d\"\n";
+    let shop = "summary = \"Shop\"\nincludes = [\"web\"]\n";
+    let own = with_own_job("exclude = [\"/srv/site/cache\"]\n").replace("[\"web\"]", "[\"shop\"]");
+    let files = |release: &str| {
+        let own = own.replace("bookworm", release);
+        fleet(&[("roles/web.toml", web), ("roles/shop.toml", shop), ("hosts/web1.example.org.toml", &own)])
+    };
+    let lowered = files("trixie").right();
+    let expected = text(&lowered, "pg-backup-config", "/usr/share/pg/backup-server/expected");
+    assert!(expected.contains("\njob web1.example.org web_www 100800 259200 0 259200 "), "{expected}");
+    let job = lowered.model.hosts.values().find_map(|host| host.backup_jobs.values().next()).expect("a job");
+    assert_eq!(job.value.paths[0].value.as_str(), "/srv/site");
+}
+
 #[test]
 fn who_leaves_the_tree_is_expected_and_let_in_no_more() {
     let lowered = fleet(&[("hosts/web1.example.org.toml", "")]).right();

@@ -420,6 +420,51 @@ fn a_server_keeps_what_it_has() {
     server.ok("sed -i 's/^\\(host web1.example.org\\) .*/\\1 1000000000/' /var/lib/pg-backup-server/left && pg-backup-server watch && test ! -e /srv/backup/web1.example.org");
 }
 
+/// What a host says of its role's job holds there, and no longer than it says so.
+#[test]
+fn a_machine_has_a_roles_job_in_its_own_way() {
+    if skip("a machine's own way of a backup job", &[Need::Boot, Need::Program("ssh-keygen")]) {
+        return;
+    }
+    let (mut site, server, web) = web_and_its_server();
+    let host = format!("hosts/{WEB}.toml");
+    let usual = std::fs::read_to_string(site.fleet.tree().join(&host)).expect("a host");
+    let mut becomes = |text: &str| {
+        site.fleet.write(&host, text);
+        site.fleet.publish();
+        for machine in [&web, &server] {
+            machine.ok("pg-runtime refresh");
+            machine.no_marks();
+        }
+    };
+    let timer = || {
+        let asked = "systemctl is-enabled pg-backup-web_www.timer; systemctl is-active pg-backup-web_www.timer; \
+                     systemctl show -p TimersCalendar pg-backup-web_www.timer | grep -o 'OnCalendar=[^;]*'";
+        web.ok(asked)
+    };
+    let daily = "enabled\nactive\nOnCalendar=*-*-* 00:00:00 \n";
+    assert_eq!(timer(), daily);
+
+    becomes(&format!(
+        "{usual}\n[backup_job.\"web/www\"]\nschedule = \"Mon 04:30\"\nexclude = [\"/srv/www/team\"]\nat_least = \"1G\"\n"
+    ));
+    assert_eq!(timer(), "enabled\nactive\nOnCalendar=Mon *-*-* 04:30:00 \n");
+    web.ok(TEAM);
+    backed_up(&web, "web_www");
+    web.ok("pg-backup restore web_www --to /root/own && test -e /root/own/srv/www/index.html && test ! -e /root/own/srv/www/team");
+    server.ok("pg-backup-server watch");
+    told(&server, WEB, "web_www", 1, ", less than 1.0 GiB|");
+    told(&server, WEB, "web_www", 1, ";705600;1814400;0 size=");
+
+    becomes(&usual);
+    assert_eq!(timer(), daily);
+    web.ok("test ! -e /etc/systemd/system/pg-backup-web_www.timer");
+    backed_up(&web, "web_www");
+    web.ok("pg-backup restore web_www --to /root/usual && diff -r --no-dereference /srv/www /root/usual/srv/www");
+    server.ok("pg-backup-server watch");
+    told(&server, WEB, "web_www", 0, "OK - 2 backups");
+}
+
 #[test]
 fn a_dump_of_a_database_is_restored_into_another() {
     if skip("backups of a database", &[Need::Boot, Need::Program("ssh-keygen")]) {

@@ -3,4 +3,5 @@
 mod compiled;
 mod life;
 mod plugin;
+mod refused;
 mod texts;

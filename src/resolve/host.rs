@@ -41,7 +41,9 @@ pub fn resolve(
     let host_keys = people::host_keys(ast.ssh_host_key.as_ref(), out);
     let retired_host_keys = people::host_keys(ast.retired_ssh_host_key.as_ref(), out);
     let mut content = content::resolve(&ast.content, &mut site, out);
-    monitoring::programs(&mut content, out);
+    if let (Some(release), Some(releases)) = (&release, &facts.releases) {
+        monitoring::programs(&content, release, releases, out).add(&mut content);
+    }
     let own = ast.monitoring.as_ref().map(|One(table)| table);
     let own = monitoring::host(&host, own, facts, out);
     let mut wrong = Vec::new();

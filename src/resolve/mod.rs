@@ -153,6 +153,7 @@ pub fn understand(tree: &mut Tree) -> (Option<Model>, Vec<Diagnostic>) {
     vm::between(&mut model_hosts, &with_parents, &mut out);
     graph::check(&model_roles, &model_hosts, &releases, &facts, &mut out);
     host::addresses(&model_hosts, &mut out);
+    monitoring::servers(&model_roles, &model_hosts, &mut out);
     backup::on_host::resolve(&own_jobs, &model_roles, &mut model_hosts, &mut out);
     let ledger = ledger::resolve(ledger.as_ref(), &mut out);
     let people = people::resolve(&users, &groups, &ledger, &facts, &mut out);

@@ -46,7 +46,7 @@ pub fn resolve(
         }
         list.value.iter().filter_map(|text| release(text, facts, out)).collect::<BTreeSet<_>>()
     });
-    let mut common = content::resolve(&ast.content, &mut site, out);
+    let common = content::resolve(&ast.content, &mut site, out);
     let mut differing: BTreeMap<Codename, Content> = BTreeMap::new();
     for (codename, part) in ast.release.iter().flat_map(|named| &named.0) {
         let resolved = content::resolve(&part.content, &mut site, out);
@@ -62,22 +62,33 @@ pub fn resolve(
     }
     let codenames = facts.releases.iter().flatten();
     let codenames = codenames.filter(|c| own_releases.as_ref().is_none_or(|own| own.contains(*c)));
-    if codenames.clone().any(|codename| !differing.contains_key(codename)) {
-        monitoring::programs(&mut common, out);
-    }
-    let common = Arc::new(common);
+    let all = facts.releases.as_deref().unwrap_or_default();
+    // The common part with what it needs on a release: mostly the same on all of them, and kept once then.
+    let mut shared = vec![(Default::default(), Arc::new(common))];
     let mut common_checked = false;
     let mut contents = BTreeMap::new();
     for codename in codenames {
+        let common = shared[0].1.clone();
         let merged = match differing.get(codename) {
             Some(part) => {
                 let mut merged = content::merge(&common, part);
-                monitoring::programs(&mut merged, out);
+                monitoring::programs(&merged, codename, all, out).add(&mut merged);
                 Arc::new(merged)
             }
-            None => common.clone(),
+            None => {
+                let brought = monitoring::programs(&common, codename, all, out);
+                match shared.iter().find(|(other, _)| *other == brought) {
+                    Some((_, same)) => same.clone(),
+                    None => {
+                        let mut content = (*common).clone();
+                        brought.add(&mut content);
+                        shared.push((brought, Arc::new(content)));
+                        shared[shared.len() - 1].1.clone()
+                    }
+                }
+            }
         };
-        if !Arc::ptr_eq(&merged, &common) || !std::mem::replace(&mut common_checked, true) {
+        if differing.contains_key(codename) || !std::mem::replace(&mut common_checked, true) {
             content::clashes(&merged, out);
         }
         contents.insert(codename.clone(), merged);

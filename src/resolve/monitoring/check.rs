@@ -197,7 +197,7 @@ fn command(text: &Text, active: bool, out: &mut Vec<Diagnostic>) -> Option<Check
     if crate::names::MachinePath::parse(program).is_err() {
         let length = value.find(' ').unwrap_or(value.len());
         let plain = program.rsplit('/').next().unwrap_or(program);
-        let help = match plugins::nagios(plain) {
+        let help = match plugins::somewhere(plugins::NAGIOS, plain) {
             Some(_) => format!("write \"{}/{plain}\"", plugins::NAGIOS),
             None => "write the whole path of the program".to_owned(),
         };

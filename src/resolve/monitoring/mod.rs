@@ -25,7 +25,7 @@ mod thresholds;
 
 pub use check::{check, choice};
 pub use munin::munin;
-pub use programs::programs;
+pub use programs::{programs, servers};
 
 use period::{known_period, period};
 use thresholds::{inverted, plain_numbers, thresholds};

@@ -44,6 +44,32 @@ fn definition(of: &Read, file: &str, lines: &[&str]) -> BTreeSet<String> {
     found.into_iter().next().unwrap()
 }
 
+/// What came with a release or moved with it is there where it is.
+#[test]
+fn plugins_are_those_of_the_release() {
+    let web = "summary = \"Web\"\nincludes = [\"base\"]\n[[check]]\nname = \"page\"\n\
+               command = \"/usr/lib/nagios/plugins/check_curl -H localhost\"\n[[check]]\nname = \"memory\"\n\
+               command = \"/usr/lib/nagios/plugins/check_memory\"\ndepends = [\"monitoring-plugins-contrib\"]\n\
+               [[release.trixie.check]]\nname = \"sql\"\ncommand = \"/usr/lib/nagios/plugins/check_mssql -H localhost\"\n";
+    let host = original("hosts/web2.example.org.toml");
+    let host =
+        host.lines().filter(|line| !line.contains("web/") && !line.starts_with("warning = 5")).collect::<Vec<_>>();
+    let host = host.join("\n").replace("critical = 20\n", "");
+    let read = read(&with(&[("roles/web.toml", web), ("hosts/web2.example.org.toml", &host)]), TODAY).right();
+    let plan = read.plans.iter().find(|plan| plan.name.as_str() == "pg-role-web").unwrap();
+    let depends = |release: &str| {
+        let variant = plan.variants.iter().find(|v| v.releases.iter().any(|r| r.as_str() == release)).unwrap();
+        let names = variant.deb.relations.values().flatten().map(ToString::to_string);
+        names.filter(|name| name.starts_with("monitoring-plugins-")).collect::<BTreeSet<_>>()
+    };
+    let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(depends("bookworm"), set(&["monitoring-plugins-contrib", "monitoring-plugins-standard"]));
+    assert_eq!(depends("trixie"), set(&["monitoring-plugins-contrib"]), "the agent has -basic");
+    let commands =
+        |release: &str| payload(&read, "pg-role-web", release, "/etc/nagios/nrpe.d/60-pg-role-web.cfg").unwrap();
+    assert!(commands("trixie").contains("command[web_sql]=") && !commands("bookworm").contains("command[web_sql]="));
+}
+
 #[test]
 fn roles_bring_commands_plugins_and_their_packages() {
     let read = read(&fleet(), TODAY).right();

@@ -21,6 +21,8 @@ pub struct Monitoring {
     /// One of `periods`; None: always.
     pub period: Option<Spanned<String>>,
     pub flapping: bool,
+    /// Whether plugins of Munin stay that munin-node's installation found useful and no role names.
+    pub detected_plugins: bool,
     pub thresholds: BTreeMap<String, Thresholds>,
     pub escalations: Vec<Escalation>,
     pub periods: BTreeMap<String, Period>,
@@ -36,6 +38,7 @@ impl Default for Monitoring {
             repeat: 14_400,
             period: None,
             flapping: true,
+            detected_plugins: true,
             thresholds: BTreeMap::new(),
             escalations: Vec::new(),
             periods: BTreeMap::new(),

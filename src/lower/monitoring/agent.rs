@@ -220,7 +220,8 @@ pub fn lower(model: &Model) -> Option<PackagePlan> {
     let mut entries = agent_entries(prefix);
     entries.insert(own_home.join(&path("/monitors")), text(monitors));
     let plugins = PLUGINS.map(|name| (name.to_owned(), name.to_owned()));
-    entries.extend(munin_list(&package, plugins).map(|list| (own_home.join(&path("/munin")), text(list))));
+    let only = if fleet.monitoring.detected_plugins { "" } else { "only\n" };
+    entries.extend(munin_list(&package, plugins).map(|list| (own_home.join(&path("/munin")), text(list + only))));
     let made = Made {
         content,
         entries,

@@ -4,23 +4,27 @@
 #   debrole-munin 1
 #   package NAME
 #   plugin LINK TARGET        TARGET: a name in /usr/share/munin/plugins, or a path
-# Two packages may want one link. $state/munin has those that we made, "LINK TARGET" a line, and no others ever go.
+#   only                      links to Debian's plugins that no package wants go
+# Two packages may want one link. $state/munin has those that we made, "LINK TARGET" a line. Others go where a package says
+# `only`: munin-node's installation links what it finds on a machine. $state/munin-detected has those, to put them back.
 plugins=/etc/munin/plugins
 
 # settle_plugins: a link for each that an active package wants, none of ours that none wants any more.
 settle_plugins() {
-    [ -d "$plugins" ] || { rm -f "$state/munin"; return 0; }
+    [ -d "$plugins" ] || { rm -f "$state/munin" "$state/munin-detected"; return 0; }
+    only=
     awk '$1 == "package" && $3 != "gone" { print $2, $3, $5 }' "$w/desired" | sort >"$w/list"
     while read -r pkg is home; do
         [ -f "$home/munin" ] || continue
         # In the middle of being configured, or not to be changed: what we made for it stays.
         how=want
         if [ "$is" != active ] || is_aside "$pkg"; then how=keep; fi
+        ! grep -qx only "$home/munin" || only=$how
         awk -v how="$how" -v pkg="$pkg" '
             NR == 1 && $0 != "debrole-munin 1" { exit }
             $1 == "plugin" { t = $3; if (t !~ /^\//) t = "/usr/share/munin/plugins/" t; print how, $2, t, pkg }' "$home/munin"
     done <"$w/list" >"$w/plugins" || die "cannot write to $w"
-    [ -s "$w/plugins" ] || [ -s "$state/munin" ] || return 0
+    [ -s "$w/plugins" ] || [ -s "$state/munin" ] || [ -s "$state/munin-detected" ] || return 0
     : >"$w/munin" || die "cannot write to $w"
     touched=
     while read -r how link target pkg; do
@@ -63,7 +67,41 @@ settle_plugins() {
     elif ! cmp -s "$w/munin" "$state/munin"; then
         write_atomically "$state/munin" <"$w/munin" || die "cannot write $state/munin"
     fi
+    case $only in
+    want) hide_detected ;;
+    '') show_detected ;;
+    esac
     [ -z "$touched" ] || echo "restart munin-node.service" >>"$run/queue" || die "cannot write $run/queue"
+}
+
+# Links to Debian's plugins that no package wants, whoever made them.
+hide_detected() {
+    find "$plugins" -maxdepth 1 -type l -printf '%f %l\n' >"$w/links" || die "cannot write to $w"
+    awk -v wanted="$w/plugins" '
+        FILENAME == wanted { want[$2]; next }
+        NF == 2 && $2 ~ /^\/usr\/share\/munin\/plugins\/[^\/]+$/ && !($1 in want)' "$w/plugins" "$w/links" >"$w/hidden" ||
+        die "cannot write to $w"
+    [ -s "$w/hidden" ] || return 0
+    # Written down before they go.
+    : >"$w/detected" || die "cannot write to $w"
+    [ ! -s "$state/munin-detected" ] || cat "$state/munin-detected" >"$w/detected" || die "cannot write to $w"
+    cat "$w/hidden" >>"$w/detected" || die "cannot write to $w"
+    awk '{ target[$1] = $2 } END { for (link in target) print link, target[link] }' "$w/detected" | sort |
+        write_atomically "$state/munin-detected" || die "cannot write $state/munin-detected"
+    while read -r link target; do
+        rm -f "$plugins/$link"
+        touched=yes
+    done <"$w/hidden"
+}
+
+# As they were, where nothing else took their place.
+show_detected() {
+    [ -s "$state/munin-detected" ] || return 0
+    while read -r link target; do
+        if exists "$plugins/$link" || [ ! -e "$target" ]; then continue; fi
+        ln -s "$target" "$plugins/$link" && touched=yes
+    done <"$state/munin-detected"
+    rm -f "$state/munin-detected"
 }
 
 # What of it is no longer as we left it, for verify.

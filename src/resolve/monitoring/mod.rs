@@ -46,6 +46,7 @@ pub fn fleet(ast: Option<&ast::Monitoring>, facts: &Facts, out: &mut Vec<Diagnos
     monitoring.repeat = time(ast.repeat.as_ref(), MINUTES_DAYS, 0..=30 * DAY, "4h", monitoring.repeat);
     monitoring.attempts = number(ast.attempts.as_ref(), 1..=20, monitoring.attempts, out);
     monitoring.flapping = ast.flapping.as_ref().is_none_or(|flag| flag.value);
+    monitoring.detected_plugins = ast.detected_plugins.as_ref().is_none_or(|flag| flag.value);
     monitoring.contacts = contacts(ast.contacts.as_ref(), facts, out);
     for (name, table) in ast.periods.iter().flat_map(|named| &named.0) {
         if check_name(name, "a period", out) {

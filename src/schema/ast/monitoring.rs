@@ -37,6 +37,11 @@ schema! {
         period: Text { default: "always", example: "\"workhours\"", source: "Nagios, notification_period" },
         /// Whether a service that changes its state again and again is told once as flapping, instead of each time.
         flapping: Flag { default: "true", example: "false", source: "Nagios, flap_detection_enabled" },
+        /// Whether plugins of Munin stay that no role names. The package munin-node links those into `/etc/munin/plugins`
+        /// that it finds useful when it is installed; they are the machine's, and stay when a role goes that names them,
+        /// too. false: each machine has the plugins of its roles and of the agent, and no other of Debian's; those that
+        /// were there come back when this is true again.
+        detected_plugins: Flag { default: "true", example: "false", source: "munin-node-configure(1)" },
         /// From what on the checks that every machine has find a problem, by the check's name. A role's and a host's
         /// `[monitoring]` take precedence, the host's most of all.
         thresholds: Named<Thresholds>,
@@ -212,7 +217,8 @@ schema! {
         notes: Text { example: "\"systemctl status nginx; the runbook is at …\"" },
     }
 
-    /// A plugin of Munin.
+    /// A plugin of Munin. When the last role goes that names it, it does, unless munin-node's own installation had linked it
+    /// before: see `detected_plugins` of `[monitoring]`.
     ///
     /// ```toml
     /// [[munin]]

@@ -138,7 +138,11 @@ fn the_agent_lets_the_servers_ask_and_nobody_else() {
     let node = text(&self::read(&by_v6, TODAY).right(), "pg-agent", "/etc/munin/pg-node.conf");
     assert!(node.lines().any(|line| line == "host *"), "{node}");
     assert_eq!(read.text("pg-agent", "/usr/share/pg/agent/monitors"), "mon1.example.org 192.0.2.6\n");
-    assert!(read.text("pg-agent", "/usr/share/pg/agent/munin").contains("\nplugin load load\n"));
+    let list = read.text("pg-agent", "/usr/share/pg/agent/munin");
+    assert!(list.contains("\nplugin load load\n") && !list.contains("\nonly\n"), "{list}");
+    let alone = original("debrole.toml").replace("[monitoring]\n", "[monitoring]\ndetected_plugins = false\n");
+    let alone = self::read(&with(&[("debrole.toml", &alone)]), TODAY).right();
+    assert_eq!(alone.text("pg-agent", "/usr/share/pg/agent/munin"), list + "only\n");
     let checks = text(&read, "pg-agent", "/etc/nagios/nrpe.d/20-pg-agent.cfg");
     assert!(checks.contains("command[machine_disk]=/usr/lib/pg/check disk 10 5\n"), "{checks}");
     assert_eq!(checks.matches("command[machine_").count(), 10, "{checks}");

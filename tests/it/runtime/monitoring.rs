@@ -75,6 +75,40 @@ fn plugins_are_linked_for_the_roles_that_want_them_and_no_longer() {
     assert!(!host.tree.exists("/var/lib/pg/munin"));
 }
 
+/// What munin-node's installation found goes where a package says so, once no role names it, and comes back.
+#[test]
+fn detected_plugins_go_where_roles_alone_say_and_come_back() {
+    if skip("Munin's detected plugins", &[Need::Trees]) {
+        return;
+    }
+    let host = node();
+    host.pretend_systemd();
+    host.ok(&format!("touch /root/active/munin-node.service; ln -s /usr/local/lib/own {PLUGINS}/local"));
+    let before = links(&host);
+    let web = plugins(role("web", "20260101.1"), "plugin cpu cpu\nplugin nginx_status nginx_status\n");
+    let base = |version: &str, only: &str| plugins(role("base", version), &format!("plugin if_eth0 if_\n{only}"));
+    host.dpkg("-i", &[&web.make(&host), &base("20260101.1", "only\n").make(&host)]);
+    assert_eq!(links(&host), "cpu cpu\nif_eth0 if_\nlocal /usr/local/lib/own\nnginx_status nginx_status\n");
+    assert_eq!(host.calls(), ["restart munin-node.service"]);
+    host.assert_settled();
+    assert!(host.calls().is_empty());
+
+    // It was there before a role named it, and no role does any more.
+    host.dpkg("--purge", &["pg-role-web"]);
+    assert_eq!(links(&host), "if_eth0 if_\nlocal /usr/local/lib/own\n");
+    // An upgrade of munin-node finds it again.
+    host.ok(&format!("ln -s /usr/share/munin/plugins/df {PLUGINS}/df; pg-runtime apply"));
+    assert_eq!(links(&host), "if_eth0 if_\nlocal /usr/local/lib/own\n");
+
+    host.dpkg("-i", &[&base("20260101.2", "").make(&host)]);
+    assert_eq!(links(&host), "cpu cpu\ndf df\nif_eth0 if_\nlocal /usr/local/lib/own\n");
+    host.dpkg("-i", &[&base("20260101.3", "only\n").make(&host)]);
+    assert_eq!(links(&host), "if_eth0 if_\nlocal /usr/local/lib/own\n");
+    host.dpkg("--purge", &["pg-role-base"]);
+    assert_eq!(links(&host), before);
+    assert!(!host.tree.exists("/var/lib/pg/munin") && !host.tree.exists("/var/lib/pg/munin-detected"));
+}
+
 #[test]
 fn what_somebody_else_linked_is_left_alone_and_what_is_not_there_is_said() {
     if skip("Munin's plugins", &[Need::Trees]) {

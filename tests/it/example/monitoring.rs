@@ -63,6 +63,9 @@ impl Watched {
         }
         // As fast as Nagios goes; and the load is that of the machine that tests.
         fleet.edit("debrole.toml", "[monitoring]\n", "[monitoring]\ninterval = \"1m\"\nattempts = 1\n");
+        if !with_backup {
+            fleet.edit("debrole.toml", "attempts = 1\n", "attempts = 1\ndetected_plugins = false\n");
+        }
         fleet.edit(
             "debrole.toml",
             "\n[secrets]\n",
@@ -245,6 +248,9 @@ fn everything_is_watched(release: Release, with_backup: bool) {
     mail.has("chidi@example.org", &format!("RECOVERY: {WEB} web: pages is OK"));
 
     munin_has_values(&monitor, &[&web, &db]);
+    if !with_backup {
+        roles_alone_have_plugins(&web);
+    }
     web_pages(&watched.fleet, &monitor);
     look_at(&monitor);
 
@@ -395,6 +401,14 @@ fn munin_has_values(monitor: &Machine, others: &[&Machine]) {
             .run(&format!("bash -c 'exec 3<>/dev/tcp/{}/4949; echo list >&3; timeout 5 cat <&3'", machine.address()));
         assert!(!refused.stdout.contains("cpu"), "{}", refused.all());
     }
+}
+
+/// With `detected_plugins = false`: munin-node's installation found more, as it always does.
+fn roles_alone_have_plugins(web: &Machine) {
+    let agents = "cpu df df_inode diskstats load memory";
+    let wanted = format!("{agents} nginx_request nginx_status open_files processes swap uptime users ");
+    assert_eq!(web.ok("ls /etc/munin/plugins | tr '\\n' ' '"), wanted);
+    web.ok("test -s /var/lib/pg/munin-detected && pg-runtime verify");
 }
 
 /// Who has a login sees both front ends; nobody else does.

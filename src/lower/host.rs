@@ -75,9 +75,9 @@ pub fn lower<'m>(
         if own != monitoring::commands(place, content, |check| check.thresholds.clone()) {
             assembly.rendered_checks(&prefix.role_package(name), &own, host.name.span);
         }
-        for backup in &content.backups {
-            if let Some(own) = host.backup_jobs.get(&(name.clone(), backup.name.value.clone())) {
-                assembly.own_job(name, backup, own);
+        for ((_, job), own) in host.backup_jobs.iter().filter(|((role, _), _)| role == name) {
+            if let Some(usual) = content.backups.iter().find(|backup| backup.name.value == *job) {
+                assembly.own_job(name, usual, own);
             }
         }
         for template in &templates.templates {

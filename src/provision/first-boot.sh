@@ -85,11 +85,15 @@ round() {
     done <"$work/commands"
 }
 
+# Forgets what held them back. They start with the next daemon-reload.
 let_timers_go() {
     for timer in $timers; do
         rm -f "/etc/systemd/system/$timer.d/first-boot.conf"
         rmdir "/etc/systemd/system/$timer.d" 2>/dev/null || :
     done
+}
+
+start_timers() {
     systemctl daemon-reload
     for timer in $timers; do
         ! systemctl --quiet is-enabled "$timer" 2>/dev/null || systemctl --no-block start "$timer" || :
@@ -124,15 +128,17 @@ main() {
     done
     let_timers_go
     if [ -n "$bad" ]; then
+        start_timers
         say "failed$bad"
         sleep 2
         say "failed$bad"
         exit 1
     fi
     rm -rf "$home" /etc/systemd/system/first-boot.service /etc/systemd/system/multi-user.target.wants/first-boot.service
-    systemctl daemon-reload
+    # Nobody waits for systemd, which takes seconds to read all units anew where a processor is translated.
     say ready
-    sleep 2
+    start_timers
+    sleep 1
     say ready
     exit 0
 }

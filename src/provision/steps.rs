@@ -63,12 +63,19 @@ pub fn make(task: &Task<'_>, journal: &mut Journal, progress: &dyn Progress) -> 
     progress.phase(Phase::Place, &task.hypervisor.describe());
     journal.will(&Act::Put { name: task.machine.name.clone(), place: task.place.clone() })?;
     task.hypervisor.place(task.machine, task.accelerator, &form, progress)?;
-    work_is_done(task.work)?;
     progress.phase(Phase::Start, task.accelerator.word());
     let mut console = task.hypervisor.start(&task.machine.name)?;
     progress.phase(Phase::Ready, "");
     let ssh = SshCheck::of(task.machine);
-    Ok(ready::ready(console.as_mut(), task.machine, task.identity, &ssh, task.limit, progress)?)
+    // A tree of some ten thousand files takes its time to go, and the machine takes longer to come.
+    let (ready, cleared) = std::thread::scope(|scope| {
+        let clearing = scope.spawn(|| work_is_done(task.work));
+        let ready = ready::ready(console.as_mut(), task.machine, task.identity, &ssh, task.limit, progress);
+        (ready, clearing.join())
+    });
+    let ready = ready?;
+    cleared.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+    Ok(ready)
 }
 
 /// The machine's disks, or its tree.
@@ -93,11 +100,10 @@ fn prepare(task: &Task<'_>, journal: &mut Journal, progress: &dyn Progress) -> R
         return Ok(Form::Tree(installed.path));
     }
     let images = image::images(&installed.path, task.machine, &task.work.join("disks"), progress)?;
-    undo::clear(&installed.path).map_err(|source| Fault::Work { path: installed.path.clone(), source })?;
     Ok(Form::Disks(images))
 }
 
-/// What the hypervisor did not take over goes.
+/// What the hypervisor did not take over goes, the tree that disks were made of included.
 fn work_is_done(work: &Path) -> Result<(), Fault> {
     undo::clear(work).map(drop).map_err(|source| Fault::Work { path: work.to_owned(), source })
 }

@@ -1,6 +1,6 @@
 //! A machine as libvirt describes it: its XML (libvirt's formatdomain), written and, as much as is needed, read.
 
-use super::CONSOLE_LIMIT;
+use super::{CONSOLE_LIMIT, TRANSLATED};
 use crate::provision::{Accelerator, Firmware, Machine};
 
 /// The name space of our mark in a domain's metadata.
@@ -62,8 +62,17 @@ impl<'a> Domain<'a> {
 
     pub fn xml(&self) -> String {
         let (kind, cpu) = match self.mark.accelerator {
-            Accelerator::Kvm => ("kvm", "<cpu mode='host-passthrough'/>"),
-            Accelerator::Tcg | Accelerator::Nspawn => ("qemu", "<cpu mode='maximum'/>"),
+            Accelerator::Kvm => ("kvm", "<cpu mode='host-passthrough'/>".to_owned()),
+            Accelerator::Tcg | Accelerator::Nspawn => {
+                let feature = |policy: &str, name: &str| format!("<feature policy='{policy}' name='{name}'/>");
+                let has = TRANSLATED.has.iter().map(|name| feature("require", name));
+                let lacks = TRANSLATED.lacks.iter().map(|name| feature("disable", name));
+                let model = format!("<model fallback='forbid'>{}</model>", TRANSLATED.model);
+                (
+                    "qemu",
+                    format!("<cpu mode='custom' match='exact'>{model}{}</cpu>", has.chain(lacks).collect::<String>()),
+                )
+            }
         };
         let mark = format!(
             "<debrole:machine xmlns:debrole='{SPACE}' fleet='{}' host='{}' accelerator='{}' autostart='{}'/>",

@@ -2,7 +2,7 @@
 
 use super::kept::{self, Directory, Draft, quoted};
 use super::own::Own;
-use super::{Form, FormKind, RunError, qmp};
+use super::{Form, FormKind, RunError, TRANSLATED, qmp};
 use crate::exec::Command;
 use crate::provision::image::Image;
 use crate::provision::probe::{self, Proof};
@@ -108,7 +108,12 @@ impl Own for Qemu {
         add(&["-name", &format!("guest={name}"), "-nodefaults", "-no-user-config", "-machine", "q35"]);
         match accelerator {
             Accelerator::Kvm => add(&["-accel", "kvm", "-cpu", "host"]),
-            Accelerator::Tcg | Accelerator::Nspawn => add(&["-accel", "tcg,thread=multi", "-cpu", "max"]),
+            Accelerator::Tcg | Accelerator::Nspawn => {
+                let has = TRANSLATED.has.iter().map(|feature| format!(",+{feature}"));
+                let features: String =
+                    has.chain(TRANSLATED.lacks.iter().map(|feature| format!(",-{feature}"))).collect();
+                add(&["-accel", "tcg,thread=multi", "-cpu", &format!("{}{features}", TRANSLATED.model)]);
+            }
         }
         add(&["-smp", &machine.cpus.to_string(), "-m", &format!("{}M", machine.memory)]);
         // A screen that nobody sees: Debian's GRUB does not start without.

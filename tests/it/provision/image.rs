@@ -95,7 +95,7 @@ impl Guest {
     fn start(directory: &Path, disks: &[PathBuf], firmware: Firmware) -> Guest {
         let console = directory.join("console");
         let mut qemu = Command::new("qemu-system-x86_64");
-        qemu.args(["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024"]);
+        qemu.args(["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "qemu64,-svm", "-smp", "2", "-m", "1024"]);
         qemu.args(["-display", "none", "-monitor", "none", "-nic", "none", "-device", "virtio-rng-pci"]);
         qemu.arg("-serial").arg(format!("file:{}", console.display()));
         if firmware == Firmware::Uefi {

@@ -42,7 +42,8 @@ look() {
     find_others
 
     # One stat and one sha256sum for all. What is not there is what we look for, so errors say nothing.
-    xargs -r -d "$newline" stat -c '%A %a %U %G %N' -- <"$w/paths" >"$w/stat" 2>/dev/null
+    # What a symlink points to may hold a newline: no line of its own is to come of that.
+    xargs -r -d "$newline" stat --printf '%A %a %U %G %N\0' -- <"$w/paths" 2>/dev/null | tr '\n\0' '\001\n' >"$w/stat"
     awk 'substr($1, 1, 1) == "-" { print $5 }' "$w/stat" | xargs -r -d "$newline" sha256sum -- >"$w/sha" 2>/dev/null
     awk -v desired="$w/desired" -v applied="$applied" -v stat="$w/stat" -v paths="$w/paths" -v gaps="$w/gaps" \
         -v others="$w/others" -v diverted="$w/diverted" -v kept="$w/kept" -v lost="$lost" -v prefix="@PREFIX@" "$compare" \

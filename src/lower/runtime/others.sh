@@ -59,7 +59,9 @@ find_foreign() {
     sed -n 's/^exclusive //p' "$w/desired" >"$w/exclusive" || die "cannot write to $w"
     while read -r directory pkg; do
         if [ ! -d "$directory" ] || [ -L "$directory" ]; then continue; fi
-        find "$directory" -xdev -mindepth 1 ! -type d ! -name '.@PREFIX@-*~' >"$w/inside" || die "cannot read $directory"
+        find "$directory" -xdev -mindepth 1 ! -type d ! -name '.@PREFIX@-*~' -print0 >"$w/inside.0" || die "cannot read $directory"
+        # A newline in a name would make a path of its own of what follows: it is a blank here.
+        tr '\n\0' '\t\n' <"$w/inside.0" >"$w/inside" || die "cannot write to $w"
         # What was moved away from there stays away.
         awk -v directory="$directory/" '$1 == "absent" && index($2, directory) == 1 { print $2 }' "$applied" >>"$w/inside"
         if grep -q '[[:space:]]' "$w/inside"; then

@@ -71,3 +71,42 @@ fn a_directory_that_becomes_a_symlink_in_between_gives_nobody_what_it_leads_to()
         host.dpkg("-P", &["pg-role-app"]);
     }
 }
+
+/// Lists of paths have a line for each.
+#[test]
+fn a_newline_in_a_name_or_a_target_makes_no_path_of_what_follows() {
+    if skip("newlines in names", &[Need::Trees]) {
+        return;
+    }
+    let host = machine();
+    let deb = role("app", "1")
+        .line("dir /srv/m 0755 mallory mallory")
+        .line("exclusive /srv/m")
+        .line("link /srv/m/link target")
+        .file("/etc/app", "app\n")
+        .make(&host);
+    host.dpkg("-i", &[&deb]);
+    host.assert_settled();
+    host.ok("setpriv --reuid mallory --regid mallory --clear-groups sh -c 'd=\"/srv/m/x\n/etc\"; mkdir -p \"$d\"; touch \"$d/shadow\" \"$d/hosts\"'
+             echo hosts >/etc/hosts");
+    let verify = host.run("pg-runtime verify");
+    assert!(!verify.stdout.contains("/etc/"), "{}", verify.all());
+    assert_eq!(host.run("pg-runtime apply").status, 1);
+    assert_eq!(host.mark("pg-role-app"), "/srv/m: holds a file with a blank in its name: remove it by hand\n");
+    assert_eq!(
+        host.ok("grep -c ^root: /etc/shadow; cat /etc/hosts; find /srv/m -name shadow | wc -l"),
+        "1\nhosts\n2\n"
+    );
+    host.ok("rm -r /srv/m/x*; pg-runtime apply");
+    host.assert_settled();
+
+    // A line as stat(1) would have it of a file that is as it should be.
+    host.ok("chmod 0600 /etc/app; rm /srv/m/link; ln -s 'target
+-rw-r--r-- 644 root root /etc/app' /srv/m/link");
+    let verify = host.run("pg-runtime verify");
+    assert!(verify.stdout.contains("mode: /etc/app (pg-role-app): is 600, was 644\n"), "{}", verify.all());
+    assert!(verify.stdout.contains("changed: /srv/m/link (pg-role-app)"), "{}", verify.all());
+    host.ok("pg-runtime apply");
+    host.assert_settled();
+    assert_eq!(host.ok("readlink /srv/m/link; stat -c %a /etc/app"), "target\n644\n");
+}

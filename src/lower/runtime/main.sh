@@ -4,7 +4,8 @@ usage() {
     cat >&2 <<END
 Usage: @PREFIX@-runtime apply                     make this machine what its packages say
        @PREFIX@-runtime withdraw PACKAGE...|--all  take back what they put here
-       @PREFIX@-runtime verify [--quiet|--record] what has changed since; exit status 1 if anything
+       @PREFIX@-runtime verify [--json|--quiet|--record]
+                                            what has changed since; exit status 1 if anything
        @PREFIX@-runtime hold PATH|all --until TIME --reason TEXT
                                             leave it alone until then
        @PREFIX@-runtime release PATH|all          end a hold, or all
@@ -39,6 +40,7 @@ withdraw) [ $# -gt 0 ] || usage; withdraw "$@" ;;
 verify)
     case $#.${1-} in
     0.) verify ;;
+    1.--json) verify json ;;
     1.--quiet) verify >/dev/null ;;
     1.--record) record_drift ;;
     *) usage ;;

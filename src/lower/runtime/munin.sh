@@ -109,9 +109,9 @@ verify_plugins() {
     [ -s "$state/munin" ] || return 0
     while read -r link target; do
         if ! exists "$plugins/$link"; then
-            printf 'missing: %s (munin)\n' "$plugins/$link"
+            finding missing "$plugins/$link" munin
         elif [ "$(readlink "$plugins/$link")" != "$target" ]; then
-            printf 'changed: %s (munin): points to %s\n' "$plugins/$link" "$(readlink "$plugins/$link")"
+            finding changed "$plugins/$link" munin "$target" "$(printf %s "$(readlink "$plugins/$link")" | tr '\n' '?')"
         fi
     done <"$state/munin"
 }

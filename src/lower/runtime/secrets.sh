@@ -204,9 +204,9 @@ verify_secrets() {
         { [ -f "$home/secrets/list" ] && [ -e "$state/packages/$pkg" ]; } || continue
         sed -n 's/^out //p' "$home/secrets/list" | while read -r out owner; do
             if ! exists "$secrets/$out"; then
-                printf 'missing: %s (%s)\n' "$secrets/$out" "$pkg"
-            elif [ "$(stat -c '%a %U' -- "$secrets/$out")" != "400 $owner" ]; then
-                printf 'mode: %s (%s): is not for %s alone\n' "$secrets/$out" "$pkg" "$owner"
+                finding missing "$secrets/$out" "$pkg"
+            elif is=$(stat -c '%a %U' -- "$secrets/$out") && [ "$is" != "400 $owner" ]; then
+                finding mode "$secrets/$out" "$pkg" "400 $owner" "$is"
             fi
         done
     done

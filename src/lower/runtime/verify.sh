@@ -1,6 +1,6 @@
 # ------------------------------------------------------------------------------------------------ verify, owner, status
 
-# verify: is the machine still as we left it? Changes nothing. 1: it is not.
+# verify [json]: is the machine still as we left it? Changes nothing. 1: it is not.
 verify() {
     [ "$(id -u)" = 0 ] || { warn "this needs root: not everybody may read what is managed"; exit 2; }
     if [ -e "$run/lock" ]; then
@@ -10,50 +10,105 @@ verify() {
     w=$(mktemp -d) || exit 2
     trap 'rm -rf "$w"' EXIT
     : >"$w/withdrawn"
-    [ ! -e "$state/journal" ] || say "a run was interrupted: run @PREFIX@-runtime apply"
+    if [ -e "$state/journal" ]; then
+        interrupted="a run was interrupted: run @PREFIX@-runtime apply"
+        if [ "${1-}" = json ]; then warn "$interrupted"; else say "$interrupted"; fi
+    fi
     find_holds
     look
-    awk -v applied="$applied" -v stat="$w/stat" -v sums="$w/sha" '
-        function rest(n,  s, i) { s = $0; for (i = 0; i < n; i++) sub(/^[^ ]* /, "", s); return s }
-        FILENAME == stat {
-            type[$5] = substr($1, 1, 1); mode[$5] = $2; owner[$5] = $3 ":" $4; if (type[$5] == "l") target[$5] = rest(6)
-            next
+    {
+        awk -v applied="$applied" -v stat="$w/stat" -v sums="$w/sha" '
+            function rest(n,  s, i) { s = $0; for (i = 0; i < n; i++) sub(/^[^ ]* /, "", s); return s }
+            function finding(kind, path, pkg, was, is) { print kind "\t" path "\t" pkg "\t" was "\t" is }
+            FILENAME == stat {
+                type[$5] = substr($1, 1, 1); mode[$5] = $2; owner[$5] = $3 ":" $4; if (type[$5] == "l") target[$5] = rest(6)
+                next
+            }
+            FILENAME == sums { sha[$2] = $1; next }
+            FILENAME == applied {
+                if ($1 !~ /^(file|link|dir|absent)$/) next
+                p = $2; seen[p] = 1; pkg = $3
+                if ($1 == "absent") { if (type[p] != "") finding("appeared", p, pkg); next }
+                if (type[p] == "") { finding("missing", p, pkg); next }
+                if (type[p] != ($1 == "file" ? "-" : $1 == "link" ? "l" : "d")) { finding("replaced", p, pkg); next }
+                if ($1 == "link") { if (target[p] != rest(4)) finding("changed", p, pkg, rest(4), target[p]); next }
+                if ($1 == "file" && sha[p] != $8) finding("changed", p, pkg)
+                if (mode[p] != $5) finding("mode", p, pkg, $5, mode[p])
+                if (owner[p] != $6 ":" $7) finding("owner", p, pkg, $6 ":" $7, owner[p])
+                next
+            }
+            $1 == "put" && $6 ~ /F/ && !($4 in seen) { finding("foreign", $4, $2); next }
+            ($1 == "put" || $1 == "bad" || $1 == "wait") && !($4 in seen) { finding("not applied", $4, $2) }
+            $1 == "put" && $6 ~ /W/ { finding("not diverted", $4, $2) }
+            ($1 == "drop") && !($4 in seen) { finding("not removed", $4, $2) }' \
+            "$w/stat" "$w/sha" "$applied" "$w/actions" "$w/left" | sort
+        if [ -e "$state/units" ]; then
+            while read -r kind unit pkg wanted _; do
+                unit_state "$unit"
+                case $wanted.$unit_is in
+                enabled.disabled | enabled.masked* | enabled.not-found | disabled.enabled* | masked.enabled* | masked.disabled)
+                    finding unit "$unit" "$pkg" "$wanted" "$unit_is"
+                    ;;
+                esac
+                : "$kind"
+            done <"$state/units"
+        fi
+        [ -z "$lost" ] || finding missing "$applied" @PREFIX@-runtime
+        verify_secrets
+        verify_plugins
+    } >"$w/drift"
+    tell_drift "${1:-text}"
+}
+
+# finding KIND PATH|UNIT PACKAGE [WAS IS]: a line of $w/drift. What a symlink points to can have any character but a line's
+# end here, so it comes last.
+finding() { printf '%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "${4-}" "${5-}"; }
+
+# tell_drift text|json: 1 if anything differs that is not held. As JSON, an object a line; what is not UTF-8 in what a symlink
+# points to is U+FFFD.
+tell_drift() {
+    awk -v form="$1" -v holds="$w/holds" '
+        BEGIN {
+            FS = "\t"
+            for (i = 1; i < 256; i++) byte[sprintf("%c", i)] = i
         }
-        FILENAME == sums { sha[$2] = $1; next }
-        FILENAME == applied {
-            if ($1 !~ /^(file|link|dir|absent)$/) next
-            p = $2; seen[p] = 1; of = " (" $3 ")"
-            if ($1 == "absent") { if (type[p] != "") print "appeared: " p of; next }
-            if (type[p] == "") { print "missing: " p of; next }
-            if (type[p] != ($1 == "file" ? "-" : $1 == "link" ? "l" : "d")) { print "replaced: " p of; next }
-            if ($1 == "link") { if (target[p] != rest(4)) print "changed: " p of ": points to " target[p]; next }
-            if ($1 == "file" && sha[p] != $8) print "changed: " p of
-            if (mode[p] != $5) print "mode: " p of ": is " mode[p] ", was " $5
-            if (owner[p] != $6 ":" $7) print "owner: " p of ": is " owner[p] ", was " $6 ":" $7
-            next
+        # RFC 8259, section 7, in bytes (LC_ALL=C); which sequences are UTF-8: RFC 3629, section 4.
+        function json(s,  out, i, c, n, more, first, second) {
+            out = ""
+            for (i = 1; i <= length(s); i++) {
+                c = substr(s, i, 1)
+                n = byte[c]
+                if (c == "\\" || c == "\"") { out = out "\\" c; continue }
+                if (n < 32 || n == 127) { out = out sprintf("\\u%04x", n); continue }
+                if (n < 128) { out = out c; continue }
+                more = n < 194 ? 0 : n < 224 ? 1 : n < 240 ? 2 : n < 245 ? 3 : 0
+                second = byte[substr(s, i + 1, 1)]
+                first = n == 224 ? 160 : n == 240 ? 144 : 128
+                if (!more || second < first || second > (n == 237 ? 159 : n == 244 ? 143 : 191) ||
+                    (more > 1 && !continues(s, i + 2)) || (more > 2 && !continues(s, i + 3))) { out = out "\357\277\275"; continue }
+                out = out substr(s, i, more + 1)
+                i += more
+            }
+            return "\"" out "\""
         }
-        $1 == "put" && $6 ~ /F/ && !($4 in seen) { print "foreign: " $4 " (" $2 ")"; next }
-        ($1 == "put" || $1 == "bad" || $1 == "wait") && !($4 in seen) { print "not applied: " $4 " (" $2 ")" }
-        $1 == "put" && $6 ~ /W/ { print "not diverted: " $4 " (" $2 ")" }
-        ($1 == "drop") && !($4 in seen) { print "not removed: " $4 " (" $2 ")" }' \
-        "$w/stat" "$w/sha" "$applied" "$w/actions" "$w/left" | sort >"$w/drift"
-    if [ -e "$state/units" ]; then
-        while read -r kind unit pkg wanted _; do
-            unit_state "$unit"
-            case $wanted.$unit_is in
-            enabled.disabled | enabled.masked* | enabled.not-found | disabled.enabled* | masked.enabled* | masked.disabled)
-                printf 'unit: %s (%s): is %s, was %s\n' "$unit" "$pkg" "$unit_is" "$wanted"
-                ;;
-            esac
-            : "$kind"
-        done <"$state/units" >>"$w/drift"
-    fi
-    [ -z "$lost" ] || printf 'missing: %s (@PREFIX@-runtime): the record of what was applied\n' "$state/applied" >>"$w/drift"
-    verify_secrets >>"$w/drift"
-    verify_plugins >>"$w/drift"
-    awk -v holds="$w/holds" '
-        FILENAME == holds { hold[$1] = 1; next }
-        { for (h in hold) if (h == "all" || $2 == h || index($2, h "/") == 1) { print "held: " $0; next }; found = 1; print }
+        function continues(s, i,  n) { n = byte[substr(s, i, 1)]; return n >= 128 && n < 192 }
+        FILENAME == holds { split($0, words, " "); hold[words[1]] = 1; next }
+        {
+            held = 0
+            for (h in hold) if (h == "all" || $2 == h || index($2, h "/") == 1) held = 1
+            if (!held) found = 1
+            was = $4
+            is = $0
+            for (i = 0; i < 4; i++) sub(/^[^\t]*\t/, "", is)
+            if (form == "json") {
+                line = "{\"kind\":" json($1) "," ($1 == "unit" ? "\"unit\":" : "\"path\":") json($2) ",\"package\":" json($3)
+                if (was != "") line = line ",\"is\":" json(is) ",\"was\":" json(was)
+                print line ",\"held\":" (held ? "true" : "false") "}"
+                next
+            }
+            detail = was == "" ? "" : $1 == "changed" ? ": points to " is : ": is " is ", was " was
+            print (held ? "held: " : "") $1 ": " $2 " (" $3 ")" detail
+        }
         END { exit found }' "$w/holds" "$w/drift"
 }
 

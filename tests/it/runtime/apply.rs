@@ -73,6 +73,30 @@ fn drift_is_found_by_verify_and_mended_by_apply() {
     );
     assert_eq!(verify.stderr, "");
     assert_eq!(host.run("pg-runtime verify").stdout, verify.stdout, "verify changes nothing");
+    // For programs: whatever a symlink points to is a JSON string.
+    host.ok(r#"ln -sfn "$(printf 'a\tb "c\\d \303\251 \355\240\200 \377')" /etc/l"#);
+    host.ok("pg-runtime hold /etc/app/owner --until tomorrow --reason night");
+    let told = host.run("pg-runtime verify --json");
+    assert_eq!((told.status, told.stderr.as_str()), (1, ""));
+    let facts: Vec<serde_json::Value> =
+        told.stdout.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect();
+    assert_eq!(facts.len(), 8, "{facts:?}");
+    let of = |path: &str| facts.iter().find(|fact| fact["path"] == path).unwrap_or_else(|| panic!("{path}: {facts:?}"));
+    assert_eq!(
+        *of("/etc/l"),
+        serde_json::json!({ "kind": "changed", "path": "/etc/l", "package": "pg-role-web", "held": false,
+            "is": "a\tb \"c\\d \u{e9} \u{fffd}\u{fffd}\u{fffd} \u{fffd}", "was": "target" })
+    );
+    assert_eq!(
+        *of("/etc/app/owner"),
+        serde_json::json!({ "kind": "owner", "path": "/etc/app/owner", "package": "pg-role-web", "held": true,
+            "is": "mail:mail", "was": "root:root" })
+    );
+    assert_eq!(
+        *of("/etc/app/missing"),
+        serde_json::json!({ "kind": "missing", "path": "/etc/app/missing", "package": "pg-role-web", "held": false })
+    );
+    host.ok("pg-runtime release /etc/app/owner");
     host.ok("pg-runtime apply");
     host.assert_settled();
     assert_eq!(host.files(), before);

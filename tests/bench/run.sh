@@ -34,7 +34,8 @@ measure() {
   echo "$((${end/./} - ${start/./})) $(tail -n 1 "$work/mem")" >>"$name.runs"
 }
 # settle: what the run before has written is on the disk. Nothing that a run has written is removed before the end: for
-# minutes ext4 passes over inodes that were freed, one by one, and who publishes then, whoever it is, pays for that.
+# minutes ext4 passes over inodes that were freed, one by one, and who publishes then, whoever it is, pays for that. Where
+# much was removed shortly before the bench, TMPDIR names a fresh directory, which has other groups of inodes.
 settle() {
   sync
   sleep 2

@@ -71,6 +71,28 @@ package_home() { # PACKAGE: $home
     esac
 }
 
+# Before packages in $w/going go whose lines of the record were lost and have not come again, because they waited all the
+# time: what is there is recorded as theirs, so that it can be taken back. Nothing is changed for that, and nothing of
+# theirs comes that is not there.
+take_stock() {
+    awk -v going="$w/going" 'FILENAME == going { goes[$1] = 1; next } $1 == "lost" && ($2 in goes) { print $2 }' \
+        "$w/going" "$state/applied" >"$w/lost" 2>/dev/null
+    [ -s "$w/lost" ] || return 0
+    all_count=yes
+    look
+    awk -v lost="$w/lost" '
+        FILENAME == lost { is_lost[$1] = 1; next }
+        !($2 in is_lost) || $6 ~ /V/ || ($5 == "absent" && $6 ~ /N/) { next }
+        $1 == "put" && $6 ~ /[EO]/ { $1 = "note" }
+        $1 == "note" { gsub(/L/, "", $6); if ($6 == "") $6 = "-"; print } # copied when it goes' "$w/lost" "$w/actions" >"$w/actions.new" || die "cannot write to $w"
+    mv "$w/actions.new" "$w/actions" || die "cannot write to $w"
+    # The others wait on.
+    sed -n 's/^lost //p' "$state/applied" | grep -vxF -f "$w/lost" >"$w/aside"
+    attempt || die "cannot take stock of what $(tr '\n' ' ' <"$w/lost")left here"
+    all_count=
+    : >"$w/aside" || die "cannot write to $w"
+}
+
 # withdraw PACKAGE…|--all: takes back what they put here. Called while the package is still there, by its prerm.
 withdraw() {
     begin
@@ -84,18 +106,20 @@ withdraw() {
         all_count=
         if ! : >"$w/aside" || ! : >"$w/suspects"; then die "cannot write to $w"; fi
     fi
-    withdrawing=yes
     all=
     if [ "${1-}" = --all ]; then
         all=yes
         {
             ls "$state/packages"
-            awk 'FNR > 1 && $1 ~ /^(file|link|dir|absent)$/ { print $3 }' "$state/applied" 2>/dev/null
+            awk 'FNR > 1 && $1 ~ /^(file|link|dir|absent)$/ { print $3 } $1 == "lost" { print $2 }' "$state/applied" 2>/dev/null
             awk '{ print $3 }' "$state/units" 2>/dev/null
-        } | sort -u >"$w/withdrawn"
+        } | sort -u >"$w/going"
     else
-        printf '%s\n' "$@" >"$w/withdrawn" || die "cannot write to $w"
+        printf '%s\n' "$@" >"$w/going" || die "cannot write to $w"
     fi
+    take_stock
+    withdrawing=yes
+    mv "$w/going" "$w/withdrawn" || die "cannot write to $w"
     while read -r pkg; do
         [ -e "$state/packages/$pkg" ] || continue # nothing was ever applied of it
         package_home "$pkg"

@@ -97,17 +97,22 @@ FILENAME == plan {
     if ((op == "drop" || op == "forget") && kind == "dir" && $7 !~ /O/) made[p] = 1
     next
 }
-# Of a package that is set aside while the record is made anew, what is there is not known yet.
-FILENAME == aside { if ($1 !~ /^\//) { out[$1] = 1; if (lost) missing[$1] = 1 } next }
+# Of a package that is not settled while the record is made anew, what is there is not known yet: one that is set aside,
+# that dpkg has in its hands, or of which a path is held.
+FILENAME == aside { if ($1 !~ /^\//) waits[$1] = 1; next }
+FILENAME == left { waits[$2] = 1; next }
+FILENAME == withdrawn { only[$1] = 1; some = 1; next }
 FILENAME == desired {
+    if ($1 == "package") { known[$2] = 1; if ($3 != "active") waits[$2] = 1 }
     if (($1 == "reload" || $1 == "restart") && ($2 in line)) { say = $1 " " $2 " " $3; if (!(say in said)) { said[say] = 1; print say } }
     next
 }
 FNR == 1 { next }
 $1 == "made" { made[$2] = 1; next }
-$1 == "lost" { if ($2 in out) missing[$2] = 1; next }
+$1 == "lost" { if (some ? !($2 in only) : (($2 in waits) || !($2 in known))) missing[$2] = 1; next }
 !($2 in touched) { print }
 END {
+    if (lost) for (p in waits) missing[p] = 1
     for (p in missing) print "lost " p
     for (p in line) print line[p] original[p] args[p]
     for (p in made) print "made " p
@@ -116,8 +121,8 @@ END {
 write_record() { # TRANSACTION
     {
         printf 'debrole-applied 1 %s\n' "$1"
-        awk -v plan="$w/plan" -v aside="$w/aside" -v desired="$w/desired" -v lost="$lost" "$record" \
-            "$w/plan" "$w/aside" "$w/desired" "$applied" | sort || echo broken
+        awk -v plan="$w/plan" -v aside="$w/aside" -v left="$w/left" -v withdrawn="$w/withdrawn" -v desired="$w/desired" \
+            -v lost="$lost" "$record" "$w/plan" "$w/aside" "$w/left" "$w/withdrawn" "$w/desired" "$applied" | sort || echo broken
     } >"$w/record" || return 1
     [ "$(tail -n 1 "$w/record")" != broken ] || return 1
     write_atomically "$state/applied" <"$w/record" || return 1

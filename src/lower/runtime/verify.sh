@@ -53,7 +53,7 @@ verify() {
                 : "$kind"
             done <"$state/units"
         fi
-        [ -z "$lost" ] || finding missing "$applied" @PREFIX@-runtime
+        [ -z "$lost" ] || finding missing "$state/applied" @PREFIX@-runtime
         verify_secrets
         verify_plugins
     } >"$w/drift"

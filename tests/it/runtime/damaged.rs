@@ -68,6 +68,59 @@ fn of_a_package_that_waits_while_the_record_is_made_again_nothing_is_taken_for_s
 }
 
 #[test]
+fn who_goes_while_the_record_is_still_to_come_takes_all_of_its_own_along() {
+    if skip("a lost record and packages that wait and go", &[Need::Trees]) {
+        return;
+    }
+    for all_go in [false, true] {
+        let host = Host::new();
+        host.ok("for f in was also gone; do echo \"somebody's $f\" >/etc/$f; done");
+        let other = role("other", "1").file("/etc/other", "other\n").make(&host);
+        let waits = |name: &str, version: &str, text: &str| {
+            role(name, version)
+                .file("/etc/was", text)
+                .file("/etc/own", "own\n")
+                .file("/etc/not-yet", "not yet\n")
+                .line("link /etc/link own")
+                .line("dir /srv/own 0755 root root")
+                .line("absent /etc/gone")
+                .line("validate /etc/was grep good /etc/was")
+                .make(&host)
+        };
+        let stays = |version: &str, text: &str| {
+            role("stays", version).file("/etc/also", text).line("validate /etc/also grep good /etc/also").make(&host)
+        };
+        host.dpkg("-i", &[&other, &waits("waits", "1", "good\n"), &stays("1", "good\n")]);
+        host.assert_settled();
+        host.ok("rm /var/lib/pg/applied /etc/not-yet; echo changed >/etc/own");
+        host.dpkg("-i", &[&waits("waits", "2", "bad\n"), &stays("2", "bad\n")]);
+        let record = || host.tree.read("/var/lib/pg/applied");
+        assert!(record().contains("\nlost pg-role-stays\nlost pg-role-waits\n"), "{}", record());
+        // Another's going makes nobody's known.
+        host.dpkg("-P", &["pg-role-other"]);
+        assert!(record().contains("\nlost pg-role-stays\nlost pg-role-waits\n"), "{}", record());
+        assert_eq!(host.ok("cat /etc/was /etc/also"), "good\ngood\n");
+        let said = match all_go {
+            true => host.dpkg("-P", &["pg-runtime", "pg-role-waits", "pg-role-stays"]),
+            false => host.dpkg("-P", &["pg-role-waits"]),
+        };
+        assert_eq!(host.ok("cat /etc/was /etc/gone"), "somebody's was\nsomebody's gone\n");
+        assert_eq!(host.ok("ls -d /etc/own /etc/not-yet /etc/link /srv/own 2>/dev/null || :"), "");
+        assert!(said.contains("/etc/own was changed by somebody: a copy is in /var/backups/pg/etc/own."), "{said}");
+        if all_go {
+            assert_eq!(host.ok("cat /etc/also; ls -d /var/lib/pg 2>/dev/null || :"), "somebody's also\n");
+            continue;
+        }
+        let left = host.ok("cat /etc/also /var/backups/pg/etc/own.*; grep lost /var/lib/pg/applied");
+        assert_eq!(left, "good\nchanged\nlost pg-role-stays\n");
+        host.dpkg("-i", &[&stays("3", "good 3\n")]);
+        host.assert_settled();
+        assert_eq!(host.ok("cat /etc/also /var/lib/pg/originals/etc/also~"), "good 3\nsomebody's also\n");
+        assert!(!record().contains("lost"));
+    }
+}
+
+#[test]
 fn a_record_that_is_lost_is_made_again_from_what_is_there() {
     if skip("lost records", &[Need::Trees]) {
         return;

@@ -28,9 +28,10 @@ settle_plugins() {
     : >"$w/munin" || die "cannot write to $w"
     touched=
     while read -r how link target pkg; do
-        if grep -q "^$link " "$w/munin"; then continue; fi # another package wants it, too
+        if target_in "$w/munin" "$link" >/dev/null; then continue; fi # another package wants it, too
         there=$(readlink "$plugins/$link")
-        ours=$(sed -n "s/^$link //p" "$state/munin" 2>/dev/null)
+        ours=
+        [ ! -s "$state/munin" ] || ours=$(target_in "$state/munin" "$link")
         if [ "$how" = keep ]; then
             [ -z "$ours" ] || printf '%s %s\n' "$link" "$ours" >>"$w/munin"
             continue
@@ -43,11 +44,11 @@ settle_plugins() {
         elif exists "$plugins/$link" && { [ -z "$ours" ] || [ ! -L "$plugins/$link" ]; }; then
             mark "$pkg" "munin: $plugins/$link is somebody else's: remove it, then: @PREFIX@-runtime apply"
         else
+            plugins_change
             beside "$plugins/$link" 0
             rm -f "$new"
             if ln -s "$target" "$new" && mv -fT "$new" "$plugins/$link"; then
                 printf '%s %s\n' "$link" "$target" >>"$w/munin"
-                touched=yes
             else
                 mark "$pkg" "munin: $plugins/$link can't be made"
             fi
@@ -55,10 +56,10 @@ settle_plugins() {
     done <"$w/plugins"
     if [ -s "$state/munin" ]; then
         while read -r link target; do
-            if grep -q "^$link " "$w/munin"; then continue; fi
+            if target_in "$w/munin" "$link" >/dev/null; then continue; fi
             if [ "$(readlink "$plugins/$link")" = "$target" ]; then
+                plugins_change
                 rm -f "$plugins/$link"
-                touched=yes
             fi
         done <"$state/munin"
     fi
@@ -71,12 +72,30 @@ settle_plugins() {
     want) hide_detected ;;
     '') show_detected ;;
     esac
-    [ -z "$touched" ] || echo "restart munin-node.service" >>"$run/queue" || die "cannot write $run/queue"
+}
+
+# target_in LIST LINK: what it points to there. 1: it is not there.
+target_in() {
+    while read -r its_link its_target; do
+        if [ "$its_link" = "$2" ]; then
+            printf '%s\n' "$its_target"
+            return 0
+        fi
+    done <"$1"
+    return 1
+}
+
+# Asked for before the first link changes: a run that is killed in between finds nothing to change any more.
+plugins_change() {
+    [ -n "$touched" ] || echo "restart munin-node.service" >>"$run/queue" || die "cannot write $run/queue"
+    touched=yes
 }
 
 # Links to Debian's plugins that no package wants, whoever made them.
 hide_detected() {
-    find "$plugins" -maxdepth 1 -type l -printf '%f %l\n' >"$w/links" || die "cannot write to $w"
+    # A newline would make another link's line of what follows it.
+    find "$plugins" -maxdepth 1 -type l ! -name '*[[:space:]]*' ! -lname '*[[:space:]]*' -printf '%f %l\n' >"$w/links" ||
+        die "cannot write to $w"
     awk -v wanted="$w/plugins" '
         FILENAME == wanted { want[$2]; next }
         NF == 2 && $2 ~ /^\/usr\/share\/munin\/plugins\/[^\/]+$/ && !($1 in want)' "$w/plugins" "$w/links" >"$w/hidden" ||
@@ -88,9 +107,9 @@ hide_detected() {
     cat "$w/hidden" >>"$w/detected" || die "cannot write to $w"
     awk '{ target[$1] = $2 } END { for (link in target) print link, target[link] }' "$w/detected" | sort |
         write_atomically "$state/munin-detected" || die "cannot write $state/munin-detected"
+    plugins_change
     while read -r link target; do
         rm -f "$plugins/$link"
-        touched=yes
     done <"$w/hidden"
 }
 
@@ -99,7 +118,8 @@ show_detected() {
     [ -s "$state/munin-detected" ] || return 0
     while read -r link target; do
         if exists "$plugins/$link" || [ ! -e "$target" ]; then continue; fi
-        ln -s "$target" "$plugins/$link" && touched=yes
+        plugins_change
+        ln -s "$target" "$plugins/$link"
     done <"$state/munin-detected"
     rm -f "$state/munin-detected"
 }

@@ -112,11 +112,13 @@ decrypt() { # PACKAGE FILE NAME
 }
 
 put_secret() { # PATH
-    (umask 066 && mkdir -p "$secrets/${1%/*}") && mv -fT "$w/secrets/$1" "$secrets/$1" || return 1
-    [ -z "$booting" ] || return 0
-    # While a role waits for this machine's package, its units are told nothing: all of it when that has come.
-    if grep -q "^held @PREFIX@-role-${1%%/*} " "$w/desired"; then return 0; fi
-    awk -v out="$1" '$2 == out && $1 != "validate" { print $1, $3 }' "$w/effects" >>"$run/queue"
+    (umask 066 && mkdir -p "$secrets/${1%/*}") || return 1
+    # While a role waits for this machine's package, its units are told nothing: all of it when that has come. Asked for before
+    # the secret is there: a run that is killed in between finds nothing to change any more.
+    if [ -z "$booting" ] && ! grep -q "^held @PREFIX@-role-${1%%/*} " "$w/desired"; then
+        awk -v out="$1" '$2 == out && $1 != "validate" { print $1, $3 }' "$w/effects" >>"$run/queue" || return 1
+    fi
+    mv -fT "$w/secrets/$1" "$secrets/$1"
 }
 
 same_secret() { # PATH OWNER

@@ -109,6 +109,27 @@ fn detected_plugins_go_where_roles_alone_say_and_come_back() {
     assert!(!host.tree.exists("/var/lib/pg/munin") && !host.tree.exists("/var/lib/pg/munin-detected"));
 }
 
+/// A name is a name: a dot in it stands for itself, and a newline makes no other file of what follows.
+#[test]
+fn names_of_plugins_are_taken_as_they_are() {
+    if skip("names of Munin's plugins", &[Need::Trees]) {
+        return;
+    }
+    let host = node();
+    let dots = "plugin snmp_db-x_load if_\nplugin snmp_db.x_load if_\nplugin cpu cpu\nplugin df df\nonly\n";
+    host.dpkg("-i", &[&plugins(role("web", "20260101.1"), dots).make(&host)]);
+    assert_eq!(links(&host), "cpu cpu\ndf df\nsnmp_db-x_load if_\nsnmp_db.x_load if_\n");
+    host.ok(&format!(
+        "echo precious >/etc/munin/victim; \
+         ln -s \"$(printf 'z\\n../victim /usr/share/munin/plugins/cpu')\" {PLUGINS}/strange; pg-runtime apply"
+    ));
+    assert_eq!(host.ok("cat /etc/munin/victim"), "precious\n");
+    assert!(
+        !host.tree.exists("/var/lib/pg/munin-detected")
+            || !host.ok("cat /var/lib/pg/munin-detected").contains("victim")
+    );
+}
+
 #[test]
 fn what_somebody_else_linked_is_left_alone_and_what_is_not_there_is_said() {
     if skip("Munin's plugins", &[Need::Trees]) {

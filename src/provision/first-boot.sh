@@ -138,7 +138,7 @@ main() {
     # Nobody waits for systemd, which takes seconds to read all units anew where a processor is translated.
     say ready
     start_timers
-    sleep 1
+    sleep 2
     say ready
     exit 0
 }

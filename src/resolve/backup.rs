@@ -331,7 +331,11 @@ fn ages(ast: &ast::Backup, pause: Option<u64>, out: &mut Vec<Diagnostic>) -> Opt
     {
         let mut diagnostic = Diagnostic::new(
             &rules::backup_ages_inverted::RULE,
-            format!("it would warn after {} and be critical after {}", spelt(warn_after), spelt(critical_after)),
+            format!(
+                "it would warn after {} and be critical after {}",
+                spelt_time(warn_after),
+                spelt_time(critical_after)
+            ),
         )
         .at(text.span, "");
         if let (Some(_), Some(other)) = (&ast.warn_after, &ast.critical_after) {
@@ -350,7 +354,7 @@ fn ages(ast: &ast::Backup, pause: Option<u64>, out: &mut Vec<Diagnostic>) -> Opt
                 &rules::backup_age_before_next::RULE,
                 format!(
                     "the next backup comes after up to {}: with {name} = \"{}\" there is an alarm while all is well",
-                    spelt(pause),
+                    spelt_time(pause),
                     text.value
                 ),
             )
@@ -367,7 +371,7 @@ fn ages(ast: &ast::Backup, pause: Option<u64>, out: &mut Vec<Diagnostic>) -> Opt
 }
 
 /// Seconds as people write them.
-fn spelt(seconds: u64) -> String {
+pub fn spelt_time(seconds: u64) -> String {
     match seconds {
         _ if seconds.is_multiple_of(DAY) && seconds >= 4 * DAY => format!("{}d", seconds / DAY),
         _ if seconds.is_multiple_of(HOUR) => format!("{}h", seconds / HOUR),
@@ -375,10 +379,18 @@ fn spelt(seconds: u64) -> String {
     }
 }
 
+/// The units of a size, each with how far it shifts.
+const SIZES: [(&str, u32); 4] = [("T", 40), ("G", 30), ("M", 20), ("K", 10)];
+
+/// Bytes as a tree has them: in the largest unit of them that fits, else as they are.
+pub fn spelt_size(bytes: u64) -> String {
+    let unit = SIZES.into_iter().find(|(_, shift)| bytes.is_multiple_of(1 << shift));
+    unit.map_or(bytes.to_string(), |(name, shift)| format!("{}{name}", bytes >> shift))
+}
+
 /// A number and K, M, G or T, as bytes.
 fn size(text: &Text, out: &mut Vec<Diagnostic>) -> Option<u64> {
-    let units = [("K", 10), ("M", 20), ("G", 30), ("T", 40)];
-    let parsed = units.iter().find_map(|(unit, shift)| {
+    let parsed = SIZES.iter().find_map(|(unit, shift)| {
         let digits = text.value.strip_suffix(unit)?;
         let number = digits.parse::<u64>().ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit()))?;
         number.checked_mul(1 << shift)
@@ -407,4 +419,16 @@ pub fn server(ast: &ast::BackupServer, out: &mut Vec<Diagnostic>) -> Option<Back
         Some(text) => path(text, out),
     };
     Some(BackupServer { directory: directory?, keep_left: keep_left? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{spelt_size, spelt_time};
+
+    #[test]
+    fn times_and_sizes_are_spelt_as_a_tree_has_them() {
+        let spelt = [3_600, 100_800, 259_200, 302_400, 604_800, 31_536_000, 5_400].map(spelt_time);
+        assert_eq!(spelt, ["1h", "28h", "72h", "84h", "7d", "365d", "90m"]);
+        assert_eq!([1 << 10, 100 << 20, 20 << 30, 1000].map(spelt_size), ["1K", "100M", "20G", "1000"]);
+    }
 }

@@ -24,6 +24,8 @@ mod units;
 mod values;
 mod vm;
 
+pub use backup::{spelt_size, spelt_time};
+
 use crate::diagnostics::{Diagnostic, Severity, rules};
 use crate::model::{Model, vm::Network};
 use crate::names::{Architecture, Codename, Prefix};

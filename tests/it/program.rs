@@ -429,7 +429,7 @@ fn show_tells_of_a_machines_backup_jobs_as_they_are_there() {
     let said = fleet.run(&["show", "web1.example.org"]);
     assert!(
         said.out.contains(
-            "  backup jobs:\n    web_www: hourly; all kept for 1w, daily for 30d, weekly for 12w, monthly for 1y\n      \
+            "  backup jobs:\n    web_www: hourly; all kept for 7d, daily for 30d, weekly for 84d, monthly for 365d\n      \
              a warning when the newest is 3h old, smaller than 2G, critical when it is 4h\n      as this machine's own"
         ),
         "{said:?}"

@@ -2,6 +2,7 @@
 
 use debrole::lower::backup::job_name;
 use debrole::model::{Backup, Host, Keep, Model};
+use debrole::resolve::{spelt_size as size, spelt_time as time};
 use std::fmt::Write;
 
 /// None of a machine without jobs.
@@ -56,29 +57,4 @@ pub fn jobs(model: &Model, host: &Host) -> Option<(String, serde_json::Value)> {
         }));
     }
     Some((out, json.into()))
-}
-
-/// Seconds in the largest unit of the tree's that fits.
-fn time(seconds: u64) -> String {
-    let units = [(31_536_000, "y"), (604_800, "w"), (86_400, "d"), (3_600, "h")];
-    let unit = units.into_iter().find(|(unit, _)| seconds.is_multiple_of(*unit));
-    unit.map_or(format!("{}m", seconds / 60), |(unit, name)| format!("{}{name}", seconds / unit))
-}
-
-fn size(bytes: u64) -> String {
-    let units = [(40, "T"), (30, "G"), (20, "M"), (10, "K")];
-    let unit = units.into_iter().find(|(shift, _)| bytes.is_multiple_of(1 << shift));
-    unit.map_or(bytes.to_string(), |(shift, name)| format!("{}{name}", bytes >> shift))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{size, time};
-
-    #[test]
-    fn times_and_sizes_are_spelt_as_a_tree_has_them() {
-        let spelt = [3_600, 100_800, 259_200, 302_400, 604_800, 31_536_000, 5_400].map(time);
-        assert_eq!(spelt, ["1h", "28h", "3d", "84h", "1w", "1y", "90m"]);
-        assert_eq!([1 << 10, 100 << 20, 20 << 30, 1000].map(size), ["1K", "100M", "20G", "1000"]);
-    }
 }

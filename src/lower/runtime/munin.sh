@@ -45,6 +45,9 @@ settle_plugins() {
             mark "$pkg" "munin: $plugins/$link is somebody else's: remove it, then: @PREFIX@-runtime apply"
         else
             plugins_change
+            # Whose it is, is known before it is there: a killed run's would count as munin-node's own for ever.
+            { [ ! -s "$state/munin" ] || cat "$state/munin"; printf '%s %s\n' "$link" "$target"; } |
+                write_atomically "$state/munin" || die "cannot write $state/munin"
             beside "$plugins/$link" 0
             rm -f "$new"
             if ln -s "$target" "$new" && mv -fT "$new" "$plugins/$link"; then

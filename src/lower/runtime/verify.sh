@@ -67,7 +67,7 @@ finding() { printf '%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "${4-}" "${5-}"; }
 # tell_drift text|json: 1 if anything differs that is not held. As JSON, an object a line; what is not UTF-8 in what a symlink
 # points to is U+FFFD.
 tell_drift() {
-    awk -v form="$1" -v holds="$w/holds" '
+    awk -v form="$1" -v holds="$w/holds" -v record="$state/applied" '
         BEGIN {
             FS = "\t"
             for (i = 1; i < 256; i++) byte[sprintf("%c", i)] = i
@@ -106,7 +106,7 @@ tell_drift() {
                 print line ",\"held\":" (held ? "true" : "false") "}"
                 next
             }
-            detail = was == "" ? "" : $1 == "changed" ? ": points to " is : ": is " is ", was " was
+            detail = $2 == record ? ": the record of what was applied" : was == "" ? "" : $1 == "changed" ? ": points to " is : ": is " is ", was " was
             print (held ? "held: " : "") $1 ": " $2 " (" $3 ")" detail
         }
         END { exit found }' "$w/holds" "$w/drift"

@@ -1,5 +1,6 @@
 //! kill -9 at every step of a run: each file is the old or the new one all the time, and the next run completes.
 
+use super::monitoring::plugins;
 use super::{Host, debian_package, role};
 use crate::machine::{Need, skip};
 
@@ -19,15 +20,15 @@ exit $status
 
 const SWEEP: &str = r#"
 set -e
-all='etc/app etc/debian etc/kept etc/motd etc/theirs srv var/lib/pg var/backups var/lib/dpkg/diversions'
+all='etc/app etc/debian etc/kept etc/motd etc/munin etc/theirs srv var/lib/pg var/backups var/lib/dpkg/diversions'
 save() { mkdir /root/save; cd /; cp -a --parents $(ls -d $all 2>/dev/null) /root/save/; }
 back() { cd /; rm -rf $all run/pg; cp -a /root/save/. /; : >/root/calls; }
 look() {
     cd /
-    find etc/app etc/debian etc/kept etc/motd etc/theirs srv var/lib/pg/originals -printf '%p %y %m %u:%g %l\n' 2>&1 | sort
+    find etc/app etc/debian etc/kept etc/motd etc/munin etc/theirs srv var/lib/pg/originals -printf '%p %y %m %u:%g %l\n' 2>&1 | sort
     find etc/app etc/debian etc/kept etc/motd etc/theirs srv var/lib/pg/originals -type f -exec sha256sum {} + 2>&1 | sort -k2
     sed 1d var/lib/pg/applied
-    cat var/lib/pg/packages/* var/lib/pg/units var/lib/dpkg/diversions var/lib/pg/recheck 2>/dev/null || true
+    cat var/lib/pg/packages/* var/lib/pg/units var/lib/pg/munin var/lib/dpkg/diversions var/lib/pg/recheck 2>/dev/null || true
 }
 whole() { # every file that is managed before and after has one content or the other
     for f in WHOLE; do
@@ -60,6 +61,7 @@ for n in $(seq $total); do
         look >/root/found
         cmp -s /root/expected /root/found || { echo "after $at:"; diff /root/expected /root/found || true; cat /root/out; exit 1; }
         grep -q 'reload app.service' /root/calls || { echo "after $at: no reload"; cat /root/out; exit 1; }
+        grep -q 'restart munin-node.service' /root/calls || { echo "after $at: no restart"; cat /root/out; exit 1; }
         left=$(find /etc /srv /var/lib/pg \( -name '.pg-new*' -o -name '.pg-old*' -o -name journal -o -name '*.new' \))
         [ -z "$left" ] || { echo "after $at: $left is left"; exit 1; }
         copies=$(find /var/backups/pg -type f 2>/dev/null | wc -l)
@@ -104,7 +106,8 @@ fn machine() -> Host {
     let theirs = [("/etc/debian/conffile", "theirs\n"), ("/etc/debian/other", "theirs\n")];
     host.dpkg("-i", &[&debian_package(&host, "debian", "1", &theirs, &[])]);
     host.ok("mkdir -p /etc/theirs /srv/theirs; echo theirs >/etc/theirs/f; echo 1 >/srv/theirs/1; echo k >/etc/kept; \
-             touch /root/active/app.service");
+             touch /root/active/app.service /root/active/munin-node.service; \
+             mkdir -p /etc/munin/plugins /usr/share/munin/plugins; touch /usr/share/munin/plugins/own");
     let old = role("web", "20260101.1")
         .file("/etc/app/replaced", "old\n")
         .file("/etc/app/dropped", "dropped\n")
@@ -129,8 +132,8 @@ fn machine() -> Host {
         .line("reload /etc/app/replaced app.service")
         .divert("/etc/debian/conffile", "ours\n")
         .initial("/etc/app/first", "first\n")
-        .setup("true")
-        .make(&host);
+        .setup("true");
+    let new = plugins(new, "plugin own own\n").make(&host);
     // Installed, its trigger pending but not run.
     host.ok(&format!("dpkg --no-triggers -i /root/{new}.deb; : >/root/calls"));
     assert_eq!(host.tree.read("/etc/app/replaced"), "old\n");

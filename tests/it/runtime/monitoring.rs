@@ -15,7 +15,7 @@ fn node() -> Host {
     host
 }
 
-fn plugins(package: super::Package, lines: &str) -> super::Package {
+pub(super) fn plugins(package: super::Package, lines: &str) -> super::Package {
     let (home, name) = (package.home(), package.name.clone());
     let mut package = package;
     package

@@ -189,7 +189,8 @@ impl Site {
         command
     }
 
-    /// Runs it on a terminal (script(1)): each text is typed once the one before it has been seen.
+    /// Runs it on a terminal (script(1)): each text is typed once the one before it has been seen. What is typed to virsh is
+    /// typed again every few seconds: it says how it is left before the terminal is its own, and forgets what came between.
     #[track_caller]
     pub fn on_a_terminal(&self, arguments: &[&str], talk: &[(&str, &str)]) -> Outcome {
         let started = Instant::now();
@@ -218,10 +219,16 @@ impl Site {
             }
         });
         let (mut all, mut from) = (String::new(), 0);
+        let mut again = None;
         for (sign, text) in talk {
+            let waiting = Instant::now();
             while !all[from..].contains(sign) {
-                match heard.recv_timeout(Duration::from_secs(120)) {
+                match heard.recv_timeout(Duration::from_secs(5)) {
                     Ok(bytes) => all += &String::from_utf8_lossy(&bytes),
+                    Err(mpsc::RecvTimeoutError::Timeout) if waiting.elapsed() < Duration::from_secs(120) => {
+                        let text: &str = again.unwrap_or_default();
+                        typed.write_all(text.as_bytes()).expect("it reads");
+                    }
                     Err(error) => {
                         drop(child.kill());
                         panic!("{arguments:?} never said {sign:?} ({error}), but:\n{all}");
@@ -230,6 +237,7 @@ impl Site {
             }
             from = all.len();
             typed.write_all(text.as_bytes()).expect("it reads");
+            again = (*sign == "Escape character is").then_some(*text);
         }
         while let Ok(bytes) = heard.recv_timeout(Duration::from_secs(300)) {
             all += &String::from_utf8_lossy(&bytes);

@@ -19,7 +19,7 @@ accesses() { # OPTION…: where there are people, or were
 # Before files are put in place. Where the guard refuses, no rule of sudo that is there is touched either.
 access_first() {
     accesses --before
-    [ $? -ne 3 ] || echo /etc/sudoers.d >>"$w/holds"
+    [ $? -ne 3 ] || echo /etc/sudoers.d >>"$w/holds" || die "cannot write to $w"
 }
 
 # And after, when the rules of sudo are as they will be.

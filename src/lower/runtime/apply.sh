@@ -8,8 +8,7 @@ attempt_all() {
     sort -u "$w/suspects" >"$w/suspects.once" 2>/dev/null || return 0
     [ "$(wc -l <"$w/suspects.once")" -gt 1 ] || return 0
     while read -r suspect; do
-        grep -vxF -e "$suspect" "$w/aside" >"$w/aside.new"
-        { mv "$w/aside.new" "$w/aside" && mv "$w/marks/$suspect" "$w/mark.before"; } || die "cannot write to $w"
+        { matching -vxF -e "$suspect" "$w/aside" >"$w/aside.new" && mv "$w/aside.new" "$w/aside" && mv "$w/marks/$suspect" "$w/mark.before"; } || die "cannot write to $w"
         attempt || is_aside "$suspect" || set_aside "$suspect"
     done <"$w/suspects.once"
 }
@@ -29,10 +28,9 @@ pass() {
 second_pass() {
     second=yes
     while read -r pkg; do
-        grep -vxF -e "$pkg" "$w/aside" >"$w/aside.new"
-        { mv "$w/aside.new" "$w/aside" && rm -f "$w/marks/$pkg"; } || die "cannot write to $w"
+        { matching -vxF -e "$pkg" "$w/aside" >"$w/aside.new" && mv "$w/aside.new" "$w/aside" && rm -f "$w/marks/$pkg"; } || die "cannot write to $w"
     done <"$w/accountless"
-    if ! : >"$w/accountless" || ! : >"$w/committed"; then die "cannot write to $w"; fi
+    empty accountless committed
     pass
 }
 
@@ -87,10 +85,10 @@ take_stock() {
         $1 == "note" { gsub(/L/, "", $6); if ($6 == "") $6 = "-"; print } # copied when it goes' "$w/lost" "$w/actions" >"$w/actions.new" || die "cannot write to $w"
     mv "$w/actions.new" "$w/actions" || die "cannot write to $w"
     # The others wait on.
-    sed -n 's/^lost //p' "$state/applied" | grep -vxF -f "$w/lost" >"$w/aside"
+    sed -n 's/^lost //p' "$state/applied" | matching -vxF -f "$w/lost" >"$w/aside" || die "cannot write to $w"
     attempt || die "cannot take stock of what $(tr '\n' ' ' <"$w/lost")left here"
     all_count=
-    : >"$w/aside" || die "cannot write to $w"
+    empty aside
 }
 
 # withdraw PACKAGE…|--all: takes back what they put here. Called while the package is still there, by its prerm.
@@ -104,7 +102,7 @@ withdraw() {
         check
         [ ! -s "$w/actions" ] || attempt_all
         all_count=
-        if ! : >"$w/aside" || ! : >"$w/suspects"; then die "cannot write to $w"; fi
+        empty aside suspects
     fi
     all=
     if [ "${1-}" = --all ]; then
@@ -113,7 +111,7 @@ withdraw() {
             ls "$state/packages"
             awk 'FNR > 1 && $1 ~ /^(file|link|dir|absent)$/ { print $3 } $1 == "lost" { print $2 }' "$state/applied" 2>/dev/null
             awk '{ print $3 }' "$state/units" 2>/dev/null
-        } | sort -u >"$w/going"
+        } | sort -u >"$w/going" || die "cannot write to $w"
     else
         printf '%s\n' "$@" >"$w/going" || die "cannot write to $w"
     fi

@@ -65,7 +65,7 @@ rules_stay() {
 }
 
 accept_actions() {
-    : >"$w/tell.all"
+    empty tell.all
     rules=
     if rules_stay; then rules=stay; fi
     awk -v aside="$w/aside" -v committed="$w/committed" -v withdrawn="$w/withdrawn" -v held="$w/held" -v gaps="$w/gaps" \
@@ -156,7 +156,7 @@ attempt() {
     } >"$w/journal" || die "cannot write to $w"
     sed -n '/^act /p' "$w/journal" >"$w/journal.acts" || die "cannot write to $w"
     write_atomically "$state/journal" <"$w/journal" 2>"$w/error" || die "cannot write the journal: $(cat "$w/error")"
-    : >"$w/error"
+    empty error
     if remove_and_make_directories && make_new_files && exchange && validated_in_place; then
         sync_directories
         if write_record "$transaction"; then

@@ -15,18 +15,18 @@ check() {
         set_aside "$pkg"
     done <"$w/list"
 
-    grep '^held ' "$w/desired" >"$w/held"
+    matching '^held ' "$w/desired" >"$w/held" || die "cannot write to $w"
     while read -r _ pkg path; do
         mark "$pkg" "host: $path comes with this machine's host package, its services wait: $(host_advice)"
     done <"$w/held"
 
-    grep '^blank ' "$w/desired" >"$w/list"
-    while read -r _ pkg directory; do mark "$pkg" "$directory: holds a file with a blank in its name: remove it by hand"; done <"$w/list"
+    matching '^blank ' "$w/desired" >"$w/list" || die "cannot write to $w"
+    while read -r _ pkg directory; do mark "$pkg" "$directory: holds a file with a blank in its name: remove it by hand (@PREFIX@-runtime verify names it)"; done <"$w/list"
 
     [ -s "$w/actions" ] || return 0
-    grep '^wait ' "$w/actions" >"$w/list"
+    matching '^wait ' "$w/actions" >"$w/list" || die "cannot write to $w"
     while read -r _ pkg _ path _ _ text; do mark "$pkg" "$path: $text"; done <"$w/list"
-    grep '^bad ' "$w/actions" >"$w/list"
+    matching '^bad ' "$w/actions" >"$w/list" || die "cannot write to $w"
     while read -r _ pkg _ path _ _ text; do refuse "$pkg" "$path" "$text"; done <"$w/list"
     check_accounts
     check_parents
@@ -50,13 +50,13 @@ host_advice() {
 # A user or group that is not there (yet): its package is applied once it is.
 check_accounts() {
     awk '$1 == "put" && ($5 == "file" || $5 == "dir") { print "passwd " $8 " " $2 " " $4; print "group " $9 " " $2 " " $4 }' \
-        "$w/actions" | grep -v ' root ' | sort -u >"$w/list"
+        "$w/actions" | grep -v ' root ' | sort -u >"$w/list" || die "cannot write to $w"
     [ -s "$w/list" ] || return 0
     for database in passwd group; do
         # shellcheck disable=SC2046
         getent "$database" $(sed -n "s/^$database \([^ ]*\) .*/\1/p" "$w/list" | sort -u) |
             sed "s/^\([^:]*\):.*/$database \1/" || :
-    done >"$w/accounts"
+    done >"$w/accounts" || die "cannot write to $w"
     while read -r database account pkg path; do
         grep -qxF -e "$database $account" "$w/accounts" && continue
         printf '%s\n' "$pkg" >>"$w/accountless" || die "cannot write to $w"
@@ -71,16 +71,16 @@ check_accounts() {
 # as good as directories.
 check_parents() {
     awk '($1 == "put" || $1 == "drop") { p = $4; sub(/\/[^\/]*$/, "", p); if (p != "") print p }' "$w/actions" |
-        sort -u >"$w/parents"
+        sort -u >"$w/parents" || die "cannot write to $w"
     [ -s "$w/parents" ] || return 0
     xargs -d "$newline" readlink -m -- <"$w/parents" >"$w/real" || die "cannot write to $w"
     paste -d ' ' "$w/parents" "$w/real" | awk '
         { d = $1; if (d ~ /^\/(bin|sbin|lib|lib32|lib64|libx32)(\/|$)/) d = "/usr" d }
-        $1 != $2 && d != $2' >"$w/list"
+        $1 != $2 && d != $2' >"$w/list" || die "cannot write to $w"
     while read -r parent real; do
         awk -v parent="$parent" '
             ($1 == "put" || $1 == "drop") { p = $4; sub(/\/[^\/]*$/, "", p); if (p == parent) print $2, $4 }' \
-            "$w/actions" >"$w/list2"
+            "$w/actions" >"$w/list2" || die "cannot write to $w"
         while read -r pkg path; do
             refuse "$pkg" "$path" "$parent is a symlink on this machine (to $real): name the real path in the role, or make it a directory"
         done <"$w/list2"
@@ -94,15 +94,16 @@ check_owners() {
             print $4
             if ($4 ~ /^\/usr\/(bin|sbin|lib)/) print substr($4, 5)
             if ($4 ~ /^\/(bin|sbin|lib)/) print "/usr" $4
-        }' "$w/actions" >"$w/list"
+        }' "$w/actions" >"$w/list" || die "cannot write to $w"
     [ -s "$w/list" ] || return 0
-    grep -rxF -f "$w/list" --include='*.list' /var/lib/dpkg/info | sed 's|^.*/\([^/:]*\)\(:[^:]*\)*\.list:|\1 |' >"$w/owned"
+    grep -rxF -f "$w/list" --include='*.list' /var/lib/dpkg/info | sed 's|^.*/\([^/:]*\)\(:[^:]*\)*\.list:|\1 |' >"$w/owned" ||
+        die "cannot write to $w"
     [ -s "$w/owned" ] || return 0
     awk 'NR == FNR { owner[$2] = $1; next }
         $1 == "put" && $5 != "dir" && $6 !~ /[DVW]/ {
             alias = $4 ~ /^\/usr\// ? substr($4, 5) : "/usr" $4
             if ($4 in owner) print $2, $4, owner[$4]; else if (alias in owner) print $2, $4, owner[alias]
-        }' "$w/owned" "$w/actions" >"$w/list"
+        }' "$w/owned" "$w/actions" >"$w/list" || die "cannot write to $w"
     while read -r pkg path owner; do
         refuse "$pkg" "$path" "belongs to the Debian package $owner, whose files are never altered: use its drop-in directory, or another path"
     done <"$w/list"

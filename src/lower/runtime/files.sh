@@ -3,9 +3,10 @@
 # What was there before us goes to originals/, what somebody changed to /var/backups. Beside the transaction: an
 # original without a line in the record means nothing.
 keep_originals() {
-    grep -E '^act [0-9]+ [a-z]+ [^ ]+ [^ ]+ [a-z]+ [A-Z]*[NL]' "$w/plan" >"$w/list" || return 0
+    matching -E '^act [0-9]+ [a-z]+ [^ ]+ [^ ]+ [a-z]+ [A-Z]*[NL]' "$w/plan" >"$w/list" || die "cannot write to $w"
+    [ -s "$w/list" ] || return 0
     while read -r _ _ _ pkg path kind flags _; do
-        : >"$w/error"
+        empty error
         case $flags in
         *N*)
             original=$state/originals$path~
@@ -80,8 +81,7 @@ remove_and_make_directories() {
 
 # Everything that needs room is written before the first file is exchanged.
 make_new_files() {
-    : >"$w/new"
-    : >"$w/sums"
+    empty new sums
     while read -r _ number op pkg path kind flags args; do
         set_arguments
         beside "$path" "$number"

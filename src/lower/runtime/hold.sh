@@ -5,7 +5,7 @@
 # A line whose time has come counts for nothing any more, and the next run takes it away.
 
 find_holds() { # $w/holds: the paths
-    : >"$w/holds" || die "cannot write to $w"
+    empty holds
     [ -f "$state/marks/hold" ] || return 0
     awk -v now="$(date -u +%Y-%m-%dT%H:%M:%SZ)" '$1 == "hold:" && $4 > now { print $2 }' "$state/marks/hold" >"$w/holds" ||
         die "cannot read $state/marks/hold"
@@ -15,7 +15,7 @@ all_held() { grep -qxF all "$w/holds"; }
 
 # What is to be done about held paths is taken out of $w/actions, into $w/left.
 leave_held() {
-    : >"$w/left" || die "cannot write to $w"
+    empty left
     [ -s "$w/holds" ] || return 0
     awk -v holds="$w/holds" -v left="$w/left" '
         function held(p,  h) { for (h in hold) if (h == "all" || p == h || index(p, h "/") == 1) return 1; return 0 }

@@ -12,10 +12,10 @@ look() {
     applied=$state/applied
     if record_is_lost; then lost=yes; fi
     if [ -n "$lost" ] || [ ! -e "$applied" ]; then
-        printf 'debrole-applied 1 none\n' >"$w/nothing"
+        printf 'debrole-applied 1 none\n' >"$w/nothing" || die "cannot write to $w"
         applied=$w/nothing
     fi
-    (cd "$state/originals" 2>/dev/null && find . -name '*~') | sed 's/^\.//; s/~$//' >"$w/kept"
+    (cd "$state/originals" 2>/dev/null && find . -name '*~') | sed 's/^\.//; s/~$//' >"$w/kept" || die "cannot write to $w"
 
     # The machine's own name: /etc/hostname, completed from /etc/hosts. Never DNS: it may be what is broken.
     set +f
@@ -43,8 +43,10 @@ look() {
 
     # One stat and one sha256sum for all. What is not there is what we look for, so errors say nothing.
     # What a symlink points to may hold a newline: no line of its own is to come of that.
-    xargs -r -d "$newline" stat --printf '%A %a %U %G %N\0' -- <"$w/paths" 2>/dev/null | tr '\n\0' '\001\n' >"$w/stat"
-    awk 'substr($1, 1, 1) == "-" { print $5 }' "$w/stat" | xargs -r -d "$newline" sha256sum -- >"$w/sha" 2>/dev/null
+    xargs -r -d "$newline" stat --printf '%A %a %U %G %N\0' -- <"$w/paths" 2>/dev/null | tr '\n\0' '\001\n' >"$w/stat" ||
+        die "cannot write to $w"
+    awk 'substr($1, 1, 1) == "-" { print $5 }' "$w/stat" | xargs -r -d "$newline" sha256sum -- 2>/dev/null | cat >"$w/sha" ||
+        die "cannot write to $w"
     awk -v desired="$w/desired" -v applied="$applied" -v stat="$w/stat" -v paths="$w/paths" -v gaps="$w/gaps" \
         -v others="$w/others" -v diverted="$w/diverted" -v kept="$w/kept" -v lost="$lost" -v prefix="@PREFIX@" "$compare" \
         "$w/desired" "$applied" "$w/kept" "$w/others" "$w/diverted" "$w/stat" "$w/sha" "$w/paths" >"$w/actions" ||

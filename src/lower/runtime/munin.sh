@@ -13,7 +13,7 @@ plugins=/etc/munin/plugins
 settle_plugins() {
     [ -d "$plugins" ] || { rm -f "$state/munin" "$state/munin-detected"; return 0; }
     only=
-    awk '$1 == "package" && $3 != "gone" { print $2, $3, $5 }' "$w/desired" | sort >"$w/list"
+    awk '$1 == "package" && $3 != "gone" { print $2, $3, $5 }' "$w/desired" | sort >"$w/list" || die "cannot write to $w"
     while read -r pkg is home; do
         [ -f "$home/munin" ] || continue
         # In the middle of being configured, or not to be changed: what we made for it stays.
@@ -25,7 +25,7 @@ settle_plugins() {
             $1 == "plugin" { t = $3; if (t !~ /^\//) t = "/usr/share/munin/plugins/" t; print how, $2, t, pkg }' "$home/munin"
     done <"$w/list" >"$w/plugins" || die "cannot write to $w"
     [ -s "$w/plugins" ] || [ -s "$state/munin" ] || [ -s "$state/munin-detected" ] || return 0
-    : >"$w/munin" || die "cannot write to $w"
+    empty munin
     touched=
     while read -r how link target pkg; do
         if target_in "$w/munin" "$link" >/dev/null; then continue; fi # another package wants it, too
@@ -33,14 +33,14 @@ settle_plugins() {
         ours=
         [ ! -s "$state/munin" ] || ours=$(target_in "$state/munin" "$link")
         if [ "$how" = keep ]; then
-            [ -z "$ours" ] || printf '%s %s\n' "$link" "$ours" >>"$w/munin"
+            [ -z "$ours" ] || printf '%s %s\n' "$link" "$ours" >>"$w/munin" || die "cannot write to $w"
             continue
         fi
         if [ ! -e "$target" ]; then
             mark "$pkg" "munin: there is no plugin $target"
         elif [ "$there" = "$target" ]; then
             # The installation of munin-node may have made it; then it is not ours, and stays.
-            [ -z "$ours" ] || printf '%s %s\n' "$link" "$target" >>"$w/munin"
+            [ -z "$ours" ] || printf '%s %s\n' "$link" "$target" >>"$w/munin" || die "cannot write to $w"
         elif exists "$plugins/$link" && { [ -z "$ours" ] || [ ! -L "$plugins/$link" ]; }; then
             mark "$pkg" "munin: $plugins/$link is somebody else's: remove it, then: @PREFIX@-runtime apply"
         else
@@ -51,7 +51,7 @@ settle_plugins() {
             beside "$plugins/$link" 0
             rm -f "$new"
             if ln -s "$target" "$new" && mv -fT "$new" "$plugins/$link"; then
-                printf '%s %s\n' "$link" "$target" >>"$w/munin"
+                printf '%s %s\n' "$link" "$target" >>"$w/munin" || die "cannot write to $w"
             else
                 mark "$pkg" "munin: $plugins/$link can't be made"
             fi
@@ -105,7 +105,7 @@ hide_detected() {
         die "cannot write to $w"
     [ -s "$w/hidden" ] || return 0
     # Written down before they go.
-    : >"$w/detected" || die "cannot write to $w"
+    empty detected
     [ ! -s "$state/munin-detected" ] || cat "$state/munin-detected" >"$w/detected" || die "cannot write to $w"
     cat "$w/hidden" >>"$w/detected" || die "cannot write to $w"
     awk '{ target[$1] = $2 } END { for (link in target) print link, target[link] }' "$w/detected" | sort |

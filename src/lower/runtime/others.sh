@@ -9,8 +9,7 @@
 #              never PATH TEXT       it can not be
 # To $w/desired and $w/paths is added what is foreign in exclusive directories: it is to be absent.
 find_others() {
-    : >"$w/others" || die "cannot write to $w"
-    : >"$w/diversions" || die "cannot write to $w"
+    empty others blanks diversions
     if [ -s /var/lib/dpkg/diversions ]; then
         paste -d ' ' - - - </var/lib/dpkg/diversions >"$w/diversions" || die "cannot read dpkg's diversions"
     fi
@@ -18,7 +17,7 @@ find_others() {
     {
         grep -E '^policy [^ ]+ (divert|adopt)' "$w/desired"
         sed 's/.*/policy & divert/' "$w/diverted" # those that nobody wants any more, too
-    } | sort -u >"$w/policies"
+    } | sort -u >"$w/policies" || die "cannot write to $w"
     if [ -s "$w/policies" ]; then find_other_packages; fi
     if grep -q '^exclusive ' "$w/desired"; then find_foreign; fi
 }
@@ -31,10 +30,10 @@ find_other_packages() {
             if ($2 ~ /^\/usr\/(bin|sbin|lib)/) print substr($2, 5)
         }' "$w/policies" >"$w/list" || die "cannot write to $w"
     [ ! -s "$w/list" ] || grep -rxF -f "$w/list" --include='*.list' /var/lib/dpkg/info |
-        sed 's|^.*/\([^/:]*\)\(:[^:]*\)*\.list:\(.*\)|\3 \1|' >>"$w/makers"
+        sed 's|^.*/\([^/:]*\)\(:[^:]*\)*\.list:\(.*\)|\3 \1|' >>"$w/makers" || die "cannot write to $w"
     # shellcheck disable=SC2046
     dpkg-query -W -f '${Package} ${db:Status-Status} ${Essential}\n' $(awk '{ print $2 }' "$w/makers" | sort -u) \
-        >"$w/packages" 2>/dev/null
+        2>/dev/null | cat >"$w/packages" || die "cannot write to $w"
     awk -v packages="$w/packages" -v makers="$w/makers" -v diversions="$w/diversions" '
         function say(state, text) { print state " " $2 (text == "" ? "" : " " text) }
         FILENAME == packages { state[$1] = $2; essential[$1] = $3 == "yes"; next }
@@ -60,17 +59,14 @@ find_foreign() {
     while read -r directory pkg; do
         if [ ! -d "$directory" ] || [ -L "$directory" ]; then continue; fi
         find "$directory" -xdev -mindepth 1 ! -type d ! -name '.@PREFIX@-*~' -print0 >"$w/inside.0" || die "cannot read $directory"
-        # A newline in a name would make a path of its own of what follows: it is a blank here.
-        tr '\n\0' '\t\n' <"$w/inside.0" >"$w/inside" || die "cannot write to $w"
+        # A newline in a name would make a path of its own of what follows.
+        tr '\n\0' '\001\n' <"$w/inside.0" >"$w/inside" || die "cannot write to $w"
         # What was moved away from there stays away.
-        awk -v directory="$directory/" '$1 == "absent" && index($2, directory) == 1 { print $2 }' "$applied" >>"$w/inside"
-        if grep -q '[[:space:]]' "$w/inside"; then
-            printf 'blank %s %s\n' "$pkg" "$directory" >>"$w/desired" || die "cannot write to $w"
-            grep -v '[[:space:]]' "$w/inside" >"$w/inside.new"
-            mv "$w/inside.new" "$w/inside" || die "cannot write to $w"
-        fi
+        awk -v directory="$directory/" '$1 == "absent" && index($2, directory) == 1 { print $2 }' "$applied" >>"$w/inside" ||
+            die "cannot write to $w"
+        find_blanks "$pkg" "$directory"
         [ -s "$w/inside" ] || continue
-        grep -rhxF -f "$w/inside" --include='*.list' /var/lib/dpkg/info >"$w/owned"
+        grep -rhxF -f "$w/inside" --include='*.list' /var/lib/dpkg/info | cat >"$w/owned" || die "cannot write to $w"
         awk -v owned="$w/owned" -v desired="$w/desired" -v directory="$directory" -v pkg="$pkg" '
             FILENAME == owned { known[$1] = 1; next }
             FILENAME == desired {
@@ -87,6 +83,20 @@ find_foreign() {
         sed -n 's/^foreign //p' "$w/foreign" >>"$w/paths" || die "cannot write to $w"
         cat "$w/foreign" >>"$w/desired" || die "cannot write to $w"
     done <"$w/exclusive"
+}
+
+# Names in $w/inside that no list of ours can have, to $w/blanks: "PACKAGE NAME", a newline in the name as \001.
+find_blanks() { # PACKAGE DIRECTORY
+    matching "[[:space:]$newline_shown]" "$w/inside" >"$w/list" || die "cannot write to $w"
+    [ -s "$w/list" ] || return 0
+    {
+        matching -v "[[:space:]$newline_shown]" "$w/inside" >"$w/inside.new" && mv "$w/inside.new" "$w/inside" &&
+            grep -rhxF -f "$w/list" --include='*.list' /var/lib/dpkg/info | cat >"$w/owned" &&
+            matching -vxF -f "$w/owned" "$w/list" >"$w/foreign"
+    } || die "cannot write to $w"
+    [ -s "$w/foreign" ] || return 0
+    sed "s/^/$1 /" "$w/foreign" >>"$w/blanks" || die "cannot write to $w"
+    printf 'blank %s %s\n' "$1" "$2" >>"$w/desired" || die "cannot write to $w"
 }
 
 # Where the other package's file is while ours has its place. No program that reads the directory takes it up.

@@ -136,7 +136,7 @@ same_as_original() {
 # After the commit: what is to be told goes into the queue, what was kept for undo goes.
 finish() {
     sed -n 's/^tell //p' "$state/journal" >>"$run/queue" || return 1
-    grep -E '^act [0-9]+ drop [^ ]+ [^ ]+ [a-z]+ [A-Z]*D' "$state/journal" >"$w/undivert"
+    matching -E '^act [0-9]+ drop [^ ]+ [^ ]+ [a-z]+ [A-Z]*D' "$state/journal" >"$w/undivert" || return 1
     while read -r _ _ _ _ path _; do
         diverted_to "$path"
         { undivert "$path" && rm -f "$there"; } || return 1

@@ -270,7 +270,8 @@ refresh() {
 
     # unattended-upgrades, unlike us, gives up for the day when somebody is at dpkg; but its timer waits for this lock
     # (/usr/lib/apt/apt.systemd.daily), and holds it while it updates and upgrades.
-    if [ -d /var/lib/apt ] && exec 7>>/var/lib/apt/daily_lock; then
+    if [ -d /var/lib/apt ] && true >>/var/lib/apt/daily_lock; then
+        exec 7>>/var/lib/apt/daily_lock
         if ! flock -n 7; then
             say "waiting: apt's daily run is under way"
             flock -w "$(seconds_left)" 7 || refresh_die busy "apt's daily run is under way: waited $patience_seconds seconds"

@@ -34,9 +34,9 @@ find_held_secrets() {
 # be made is set aside.
 stage_secrets() {
     rm -rf "$w/secrets" "$w/plain"
-    if ! : >"$w/outs" || ! : >"$w/effects"; then die "cannot write to $w"; fi
+    empty outs effects
     # Roles before hosts, whose word counts.
-    awk '$1 == "package" && $3 == "active" { print $2, $5 }' "$w/desired" | sort -r -k2 >"$w/list"
+    awk '$1 == "package" && $3 == "active" { print $2, $5 }' "$w/desired" | sort -r -k2 >"$w/list" || die "cannot write to $w"
     while read -r pkg home; do
         [ -f "$home/secrets/list" ] || continue
         if is_aside "$pkg"; then continue; fi
@@ -72,7 +72,7 @@ stage_package() { # PACKAGE DIRECTORY
             out=$first
             if ! getent passwd "$rest" >/dev/null; then
                 mark "$1" "account: there is no user $rest, who is to read $secrets/$out"
-                printf '%s\n' "$1" >>"$w/accountless"
+                printf '%s\n' "$1" >>"$w/accountless" || die "cannot write to $w"
                 return 1
             fi
             # A host's in the place of its role's.
@@ -80,7 +80,7 @@ stage_package() { # PACKAGE DIRECTORY
                 awk -v out="$out" '$1 != out' "$w/outs" >"$w/outs.new" && printf '%s %s %s\n' "$out" "$1" "$rest" >>"$w/outs.new" &&
                     awk -v out="$out" '$2 != out' "$w/effects" >"$w/effects.new" && mv "$w/outs.new" "$w/outs" &&
                     mv "$w/effects.new" "$w/effects" && (umask 066 && mkdir -p "$w/secrets/${out%/*}") &&
-                    rm -f "$w/secrets/$out" && : >"$w/secrets/$out" && chown "$rest:root" "$w/secrets/$out" &&
+                    rm -f "$w/secrets/$out" && true >"$w/secrets/$out" && chown "$rest:root" "$w/secrets/$out" &&
                     chmod 0400 "$w/secrets/$out"
             } || die "cannot write to $w"
             ;;
@@ -127,13 +127,13 @@ same_secret() { # PATH OWNER
 
 # install_secrets: what changed, if its validators have nothing against it; what is wanted no longer goes.
 install_secrets() {
-    : >"$w/changed" || die "cannot write to $w"
+    empty changed
     while read -r out pkg owner; do
         [ -e "$w/secrets/$out" ] || continue
         if is_aside "$pkg" || same_secret "$out" "$owner"; then
             rm -f "$w/secrets/$out"
         else
-            printf '%s %s\n' "$out" "$pkg" >>"$w/changed"
+            printf '%s %s\n' "$out" "$pkg" >>"$w/changed" || die "cannot write to $w"
         fi
     done <"$w/outs"
     if [ -s "$w/changed" ]; then
@@ -159,13 +159,13 @@ judge_secrets() {
     fi
     while read -r n status; do
         command=$(sed -n "${n}p" "$w/commands")
-        printf '%s\n' "$command" >"$w/command"
+        printf '%s\n' "$command" >"$w/command" || die "cannot write to $w"
         why_failed "$status"
         awk -v file="$w/command" -v changed="$w/changed" '
             FILENAME == file { command = $0; next }
             FILENAME == changed { pkg[$1] = $2; next }
             $1 == "validate" && ($2 in pkg) { out = $2; sub(/^[^ ]* [^ ]* /, ""); if ($0 == command) print out, pkg[out] }' \
-            "$w/command" "$w/changed" "$w/effects" >"$w/list"
+            "$w/command" "$w/changed" "$w/effects" >"$w/list" || die "cannot write to $w"
         while read -r out pkg; do
             mark "$pkg" "validate: \"$command\" $why: $secrets/$out stays as it was" "$w/log.$n"
             rm -f "$w/secrets/$out"
@@ -186,7 +186,7 @@ sweep_secrets() {
     [ -d "$secrets" ] || return 0
     rm -rf "$w/secrets.view"
     wanted_secrets >"$w/list" || die "cannot write to $w"
-    (cd "$secrets" && find . -type f) | sed 's|^\./||' | grep -vxF -f "$w/list" >"$w/unneeded"
+    (cd "$secrets" && find . -type f) | sed 's|^\./||' | matching -vxF -f "$w/list" >"$w/unneeded" || die "cannot write to $w"
     while read -r out; do
         rm -f "$secrets/$out"
     done <"$w/unneeded"
@@ -219,7 +219,7 @@ verify_secrets() {
 decrypt_at_boot() {
     begin
     booting=yes
-    : >"$w/desired"
+    empty desired
     set +f
     for list in "$share"/roles/*/secrets/list "$share"/hosts/*/secrets/list; do
         [ -f "$list" ] || continue
@@ -230,7 +230,8 @@ decrypt_at_boot() {
             case $name in *.*) [ "${home##*/}" = "$name" ] || continue ;; esac
             ;;
         esac
-        printf 'package %s active - %s\n' "$(sed -n '2s/^package //p' "$list")" "$home" >>"$w/desired"
+        printf 'package %s active - %s\n' "$(sed -n '2s/^package //p' "$list")" "$home" >>"$w/desired" ||
+            die "cannot write to $w"
     done
     set -f
     stage_secrets

@@ -2,7 +2,7 @@
 
 # $state/packages/NAME: "version V" and "setup HASH", what was applied of a package last.
 settle_packages() {
-    grep '^package [^ ]* active' "$w/desired" >"$w/list"
+    matching '^package [^ ]* active' "$w/desired" >"$w/list" || die "cannot write to $w"
     while read -r _ pkg _ version _; do
         applied_state "$pkg"
         setup_run=$setup_done
@@ -72,9 +72,10 @@ settle_directories() {
     [ -e "$state/applied" ] || return 0
     awk '$1 == "made" { made[$2] = 1; next }
         $1 ~ /^(file|initial|link|dir|absent)$/ { p = $2; if ($1 == "dir") needed[p] = 1; while (sub(/\/[^\/]*$/, "", p) && p != "") needed[p] = 1 }
-        END { for (p in made) if (!(p in needed)) print p }' "$state/applied" | sort -r >"$w/unneeded"
+        END { for (p in made) if (!(p in needed)) print p }' "$state/applied" | sort -r >"$w/unneeded" ||
+        die "cannot write to $w"
     [ -s "$w/unneeded" ] || return 0
-    : >"$w/unmade"
+    empty unmade
     while read -r directory; do
         if [ -d "$directory" ] && [ ! -L "$directory" ]; then
             # By now it may be a Debian package's, too.
@@ -82,7 +83,7 @@ settle_directories() {
                 rmdir "$directory" 2>/dev/null || continue
             fi
         fi
-        printf 'made %s\n' "$directory" >>"$w/unmade"
+        printf 'made %s\n' "$directory" >>"$w/unmade" || die "cannot write to $w"
     done <"$w/unneeded"
     [ -s "$w/unmade" ] || return 0
     grep -vxF -f "$w/unmade" "$state/applied" | write_atomically "$state/applied" || die "cannot write the record"

@@ -34,6 +34,7 @@ of_fleet='@PREFIX@-agent @PREFIX@-backup @PREFIX@-backup-config @PREFIX@-munin-c
 self=$0
 newline='
 '
+newline_shown=$(printf '\001') # what stands for a newline in lists
 
 # Called by dpkg we never fail: a failing trigger leaves the package half-configured and blocks what depends on it.
 in_dpkg=${DPKG_MAINTSCRIPT_NAME:+yes}
@@ -50,6 +51,16 @@ die() {
     [ -n "$in_dpkg" ] && exit 0
     exit 2
 }
+
+# Lists in $w, made empty. Not by `:`, with which a shell ends at once where it cannot write (POSIX, special built-ins).
+empty() { # NAME...
+    for list; do
+        true >"$w/$list" || die "cannot write to $w"
+    done
+}
+
+# grep(1), which is content with nothing found: else it could not write.
+matching() { grep "$@" || [ $? = 1 ]; }
 
 setting() { # NAME DEFAULT
     value=$(sed -n "s/^$1 //p" "$settings" 2>/dev/null)
@@ -90,7 +101,8 @@ begin() {
     mend_state
     mkdir -p "$run" "$state/marks" "$state/packages" "$state/originals" || die "cannot make $state or $run"
     chmod 0700 "$run" "$state/originals" || die "cannot change the mode of $run"
-    exec 9>"$run/lock" || die "cannot open $run/lock"
+    true >>"$run/lock" || die "cannot open $run/lock"
+    exec 9>"$run/lock"
     if ! flock -n 9; then
         say "waiting for another run of @PREFIX@-runtime"
         flock -w "$lock_seconds" 9 || die "another run of @PREFIX@-runtime has not ended in $lock_seconds seconds"
@@ -98,7 +110,5 @@ begin() {
     rm -rf "$w"
     mkdir -m 0700 "$w" "$w/marks" || die "cannot make $w"
     find "$state/marks" -name '*.new' -delete || die "cannot write to $state/marks"
-    for list in aside accountless committed withdrawn started suspects held holds failed.setup error; do
-        : >"$w/$list" || die "cannot write to $w"
-    done
+    empty aside accountless committed withdrawn started suspects held holds failed.setup error
 }

@@ -79,7 +79,7 @@ keep_unit() { # UNIT [LINE]: without LINE it is forgotten
 }
 
 settle_units() {
-    [ -e "$state/units" ] || : >"$state/units" || die "cannot write $state/units"
+    [ -e "$state/units" ] || true >"$state/units" || die "cannot write $state/units"
     awk -v aside="$w/aside" -v held="$w/held" -v desired="$w/desired" -v withdrawn="$w/withdrawn" '
         FILENAME == aside { out[$1] = 1; next }
         FILENAME == held { out[$2] = 1; next }

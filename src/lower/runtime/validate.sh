@@ -4,8 +4,7 @@
 # file in the place of a role's has to please the role's validator.)
 # $w/scope: "outside" if a file that has a validator is not in /etc, where a view can not show it.
 find_validators() {
-    : >"$w/commands"
-    : >"$w/scope"
+    empty commands scope
     [ -z "$withdrawing" ] || return 0
     awk -v plan="$w/plan" -v scope="$w/scope" -v actions="$w/actions" '
         FILENAME == actions { if ($1 == "wait" || $1 == "idle") waits[$4] = 1; next }
@@ -27,7 +26,7 @@ validate_in_view() {
 }
 
 view() { # in the namespace
-    grep -E '^act [0-9]+ (put|drop) ' "$w/plan" >"$w/journal.acts" || :
+    matching -E '^act [0-9]+ (put|drop) ' "$w/plan" >"$w/journal.acts" || exit 1
     mount -t tmpfs -o mode=0700 "@PREFIX@-view" "$run/view" || exit 1
     mkdir "$run/view/etc" && cp -a /etc/. "$run/view/etc/" || exit 1
     while read -r _ _ op _ path kind flags args; do
@@ -59,7 +58,7 @@ view() { # in the namespace
 }
 
 run_validators() {
-    : >"$w/failed" || exit 1
+    true >"$w/failed" || exit 1
     n=0
     while IFS= read -r command; do
         n=$((n + 1))
@@ -83,7 +82,7 @@ judge() {
     [ -s "$w/failed" ] || return 0
     while read -r n status; do
         command=$(sed -n "${n}p" "$w/commands")
-        printf '%s\n' "$command" >"$w/command"
+        printf '%s\n' "$command" >"$w/command" || die "cannot write to $w"
         awk -v plan="$w/plan" -v file="$w/command" '
             FILENAME == file { command = $0; next }
             FILENAME == plan { if ($3 == "put" || $3 == "drop") { touched[$4] = 1; changer[$5] = $4 }; next }
@@ -93,12 +92,12 @@ judge() {
                 if ($0 != command) next
                 if (pkg in touched) blame(pkg)
                 if (path in changer) blame(changer[path])
-            }' "$w/command" "$w/plan" "$w/desired" >"$w/list"
+            }' "$w/command" "$w/plan" "$w/desired" >"$w/list" || die "cannot write to $w"
         why_failed "$status"
         while read -r pkg; do
             mark "$pkg" "validate: \"$command\" $why: nothing of this package was changed" "$w/log.$n"
             set_aside "$pkg"
-            printf '%s\n' "$pkg" >>"$w/suspects"
+            printf '%s\n' "$pkg" >>"$w/suspects" || die "cannot write to $w"
         done <"$w/list"
     done <"$w/failed"
     return 1
@@ -141,7 +140,7 @@ recheck() {
         FILENAME == desired { if ($1 == "validate") { sub(/^[^ ]* [^ ]* [^ ]* /, ""); wanted[$0] = 1 }; next }
         $0 in wanted' "$w/desired" "$state/recheck" >"$w/commands" || die "cannot write to $w"
     run_validators
-    : >"$w/recheck" || die "cannot write to $w"
+    empty recheck
     while read -r n status; do
         command=$(sed -n "${n}p" "$w/commands")
         printf '%s\n' "$command" >>"$w/recheck" || die "cannot write to $w"
@@ -149,7 +148,7 @@ recheck() {
         printf '%s\n' "$command" | awk '
             NR == FNR { command = $0; next }
             $1 == "validate" { pkg = $2; sub(/^[^ ]* [^ ]* [^ ]* /, ""); if ($0 == command && !(pkg in seen)) { seen[pkg] = 1; print pkg } }' \
-            - "$w/desired" >"$w/list"
+            - "$w/desired" >"$w/list" || die "cannot write to $w"
         while read -r pkg; do
             mark "$pkg" "validate: \"$command\" $why since another package went: its files are as they were" "$w/log.$n"
         done <"$w/list"

@@ -53,6 +53,8 @@ verify() {
                 : "$kind"
             done <"$state/units"
         fi
+        # Their names, which can have tabs, stand last.
+        awk '{ pkg = $1; sub(/^[^ ]* /, ""); print "foreign\t\t" pkg "\t\t" $0 }' "$w/blanks" | sort
         [ -z "$lost" ] || finding missing "$state/applied" @PREFIX@-runtime
         verify_secrets
         verify_plugins
@@ -61,11 +63,12 @@ verify() {
 }
 
 # finding KIND PATH|UNIT PACKAGE [WAS IS]: a line of $w/drift. What a symlink points to can have any character but a line's
-# end here, so it comes last.
+# end here, so it comes last. Without PATH it is IS, which can have them, too.
 finding() { printf '%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "${4-}" "${5-}"; }
 
-# tell_drift text|json: 1 if anything differs that is not held. As JSON, an object a line; what is not UTF-8 in what a symlink
-# points to is U+FFFD.
+# tell_drift text|json: 1 if anything differs that is not held. As JSON, an object a line; what is not UTF-8 in a name or in
+# what a symlink points to is U+FFFD. As text, a line each: a name with a blank or a control character in it is written as in JSON, and so
+# is what a symlink points to where it has a control character.
 tell_drift() {
     awk -v form="$1" -v holds="$w/holds" -v record="$state/applied" '
         BEGIN {
@@ -78,6 +81,7 @@ tell_drift() {
             for (i = 1; i <= length(s); i++) {
                 c = substr(s, i, 1)
                 n = byte[c]
+                if (n == 1) n = 10 # a newline, in our lists
                 if (c == "\\" || c == "\"") { out = out "\\" c; continue }
                 if (n < 32 || n == 127) { out = out sprintf("\\u%04x", n); continue }
                 if (n < 128) { out = out c; continue }
@@ -94,20 +98,22 @@ tell_drift() {
         function continues(s, i,  n) { n = byte[substr(s, i, 1)]; return n >= 128 && n < 192 }
         FILENAME == holds { split($0, words, " "); hold[words[1]] = 1; next }
         {
-            held = 0
-            for (h in hold) if (h == "all" || $2 == h || index($2, h "/") == 1) held = 1
-            if (!held) found = 1
             was = $4
             is = $0
             for (i = 0; i < 4; i++) sub(/^[^\t]*\t/, "", is)
+            path = $2
+            if (path == "") path = is
+            held = 0
+            for (h in hold) if (h == "all" || path == h || index(path, h "/") == 1) held = 1
+            if (!held) found = 1
             if (form == "json") {
-                line = "{\"kind\":" json($1) "," ($1 == "unit" ? "\"unit\":" : "\"path\":") json($2) ",\"package\":" json($3)
+                line = "{\"kind\":" json($1) "," ($1 == "unit" ? "\"unit\":" : "\"path\":") json(path) ",\"package\":" json($3)
                 if (was != "") line = line ",\"is\":" json(is) ",\"was\":" json(was)
                 print line ",\"held\":" (held ? "true" : "false") "}"
                 next
             }
-            detail = $2 == record ? ": the record of what was applied" : was == "" ? "" : $1 == "changed" ? ": points to " is : ": is " is ", was " was
-            print (held ? "held: " : "") $1 ": " $2 " (" $3 ")" detail
+            detail = $2 == record ? ": the record of what was applied" : was == "" ? "" : $1 == "changed" ? ": points to " (is ~ /[[:cntrl:]]/ ? json(is) : is) : ": is " is ", was " was
+            print (held ? "held: " : "") $1 ": " ($2 == "" || path ~ /[[:cntrl:]]/ ? json(path) : path) " (" $3 ")" detail
         }
         END { exit found }' "$w/holds" "$w/drift"
 }

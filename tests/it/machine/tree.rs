@@ -60,7 +60,12 @@ mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
 ln -s pts/ptmx "$root/dev/ptmx"
 ln -s /proc/self/fd "$root/dev/fd"
 [ -z "$pool" ] || { mount --bind "$pool" "$root/mnt/debian"; mount -o remount,bind,ro "$root/mnt/debian"; }
-[ -z "${DEBROLE_COVERAGE-}" ] || { : >"$root/dev/coverage"; mount --bind "$DEBROLE_COVERAGE" "$root/dev/coverage"; }
+if [ -n "${DEBROLE_COVERAGE-}" ]; then
+    mkdir "$root/dev/coverage"
+    mount --bind "$DEBROLE_COVERAGE" "$root/dev/coverage"
+    cp "$root/usr/bin/dash" "$root/dev/dash"
+    mount --bind "$DEBROLE_COVERAGE/sh" "$root/usr/bin/dash"
+fi
 [ ! -s "$root/etc/hostname" ] || hostname "$(cat "$root/etc/hostname")"
 [ -e /sys/class/net/lo ] && ip link set lo up
 cd /

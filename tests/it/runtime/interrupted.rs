@@ -18,7 +18,8 @@ if [ "$n" = "$at" ] && [ "$when" = after ]; then kill -KILL 0; fi
 exit $status
 "#;
 
-const SWEEP: &str = r#"
+/// What both sweeps do: `save` the machine, put it `back`, `look` at what an undisturbed run changes; is each file `whole`?
+pub(super) const MACHINE: &str = r#"
 set -e
 all='etc/app etc/debian etc/kept etc/motd etc/munin etc/theirs srv var/lib/pg var/backups var/lib/dpkg/diversions'
 save() { mkdir /root/save; cd /; cp -a --parents $(ls -d $all 2>/dev/null) /root/save/; }
@@ -35,6 +36,9 @@ whole() { # every file that is managed before and after has one content or the o
         sha256sum <"$f" | grep -qxF -f /root/either || { echo "$f is neither old nor new at $at"; exit 1; }
     done
 }
+"#;
+
+const SWEEP: &str = r#"
 killed() { # AT; a process group of its own, that the wrapper can kill
     echo "$1" >/root/kill/at
     echo 0 >/root/kill/count
@@ -93,14 +97,14 @@ fn wrap(host: &Host) {
 /// the old or the new one at each moment.
 fn sweep(host: &Host, command: &str, whole: &str) {
     wrap(host);
-    let said = host.ok(&SWEEP.replace("RUN", command).replace("WHOLE", whole));
+    let said = host.ok(&format!("{MACHINE}{SWEEP}").replace("RUN", command).replace("WHOLE", whole));
     let numbers: Vec<u32> = said.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok()).collect();
     assert!(numbers[0] >= 40, "only {said}");
     assert_eq!(numbers[1], numbers[0] + 1, "{said}");
 }
 
 /// A machine on which everything there is to do is to be done: the packages are there, `apply` has not run.
-fn machine() -> Host {
+pub(super) fn machine() -> Host {
     let host = Host::new();
     host.pretend_systemd();
     let theirs = [("/etc/debian/conffile", "theirs\n"), ("/etc/debian/other", "theirs\n")];

@@ -17,6 +17,7 @@ mod monitoring;
 mod others;
 mod real;
 mod removal;
+mod room;
 mod secrets;
 mod sequences;
 mod staying;
@@ -46,18 +47,6 @@ fn prefixed(text: &str) -> String {
 
 fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The script, run by bash, writing the number of each line that it reaches to /dev/coverage (`tests/coverage.sh`). The
-/// lines keep their numbers: the second one is a comment.
-fn counted(script: &str) -> String {
-    let mut lines = script.splitn(3, '\n');
-    let (first, comment) = (lines.next(), lines.next());
-    assert!(first == Some("#!/bin/sh") && comment.is_some_and(|line| line.starts_with('#')));
-    let rest = lines.next().expect("more lines").replace("/bin/sh \"$self\"", "/bin/bash --posix \"$self\"");
-    format!(
-        "#!/bin/bash --posix\n[ ! -e /dev/coverage ] || {{ set -T; exec 7>>/dev/coverage; trap 'echo $LINENO >&7' DEBUG; }}\n{rest}"
-    )
 }
 
 /// A machine with a tree of its own, on which packages are installed.
@@ -94,12 +83,7 @@ impl Host {
                 }
                 _ => None,
             });
-        let mut files: BTreeMap<String, (u32, String)> = files.collect();
-        if std::env::var_os("DEBROLE_COVERAGE").is_some()
-            && let Some((_, script)) = files.get_mut("usr/sbin/pg-runtime")
-        {
-            *script = counted(script);
-        }
+        let files: BTreeMap<String, (u32, String)> = files.collect();
         let members = text::scripts(&prefix()).into_iter().map(|(member, text)| (member.file_name(), text)).collect();
         deb(&self.tree, "pg-runtime", version, "Depends: mount\nMulti-Arch: foreign\n", &files, &members);
     }

@@ -243,9 +243,15 @@ fn foreign_files_leave_an_exclusive_directory_and_come_back() {
     host.assert_settled();
     host.ok("echo new >/etc/app/new; echo again >/etc/app/stray; echo b >'/etc/app/a b'");
     let verify = host.run("pg-runtime verify");
-    assert_eq!(verify.stdout, "appeared: /etc/app/stray (pg-role-web)\nforeign: /etc/app/new (pg-role-web)\n");
+    assert_eq!(
+        verify.stdout,
+        "appeared: /etc/app/stray (pg-role-web)\nforeign: /etc/app/new (pg-role-web)\nforeign: \"/etc/app/a b\" (pg-role-web)\n"
+    );
     assert_eq!(host.run("pg-runtime apply").status, 1);
-    assert_eq!(host.mark("pg-role-web"), "/etc/app: holds a file with a blank in its name: remove it by hand\n");
+    assert_eq!(
+        host.mark("pg-role-web"),
+        "/etc/app: holds a file with a blank in its name: remove it by hand (pg-runtime verify names it)\n"
+    );
     assert_eq!(host.ok("find /etc/app ! -type d | sort"), "/etc/app/a b\n/etc/app/app.conf\n/etc/app/ours\n");
     assert_eq!(host.calls(), ["reload app.service"]);
     host.ok("rm '/etc/app/a b'; pg-runtime apply");

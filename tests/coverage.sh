@@ -13,7 +13,8 @@ trap 'rm -rf "$work"' EXIT
 chmod 0666 "$work/hits"
 chmod 0755 "$work"
 line=1
-for part in $(sed -n 's|^ *include_str!("\(runtime/[a-z-]*\.sh\)"),$|src/lower/\1|p' src/lower/runtime.rs); do
+parts=$(sed -n 's|^ *include_str!("\(runtime/[a-z-]*\.sh\)"),$|src/lower/\1|p' src/lower/runtime.rs)
+for part in $parts; do
     [ "$line" = 1 ] || echo >>"$work/script" # parts are joined by an empty line
     echo "$line ${part##*/}" >>"$work/parts"
     cat "$part" >>"$work/script"

@@ -14,8 +14,7 @@ fn a_held_path_is_left_alone_until_its_time_has_come() {
         role("web", "20260101.1").file("/etc/app/a", "1\n").file("/etc/app/d/b", "1\n").file("/etc/app/d/c", "1\n");
     host.dpkg("-i", &[&one.make(&host)]);
     host.ok("echo hotfix >/etc/app/a; echo hotfix >/etc/app/d/b; rm /etc/app/d/c");
-    let said =
-        host.ok("SUDO_USER=alice pg-runtime hold /etc/app/a --until '3 seconds' --reason 'ticket 7: mail loops'");
+    let said = host.ok("SUDO_USER=alice pg-runtime hold /etc/app/a --until '1 hour' --reason 'ticket 7: mail loops'");
     assert!(
         said.starts_with("pg-runtime: hold: /etc/app/a until 20")
             && said.ends_with(" by alice: ticket 7: mail loops\n"),
@@ -41,7 +40,7 @@ fn a_held_path_is_left_alone_until_its_time_has_come() {
     host.dpkg("-i", &[&two]);
     assert_eq!(host.ok("cat /etc/app/a /etc/app/d/b /etc/app/e"), "hotfix\nhotfix\n2\n");
     // The first ends by itself, the other one is released.
-    host.ok("sleep 3.1");
+    host.ok("pg-runtime hold /etc/app/a --until '1 second' --reason soon; sleep 1.1");
     assert_eq!(
         host.run("pg-runtime verify").stdout,
         "changed: /etc/app/a (pg-role-web)\nheld: changed: /etc/app/d/b (pg-role-web)\nheld: missing: /etc/app/d/c (pg-role-web)\n"

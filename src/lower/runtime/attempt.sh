@@ -131,7 +131,7 @@ write_record() { # TRANSACTION
 
 # trouble PACKAGE PATH TEXT: a step failed; with the message of the command that failed, if it had one.
 trouble() {
-    why=$(sed -n '$s/^[a-z]*: //p' "$w/error" 2>/dev/null)
+    why=$(sed -n '$s/^[a-z-]*: //p' "$w/error" 2>/dev/null)
     refuse "$1" "$2" "$3${why:+: $why}"
 }
 

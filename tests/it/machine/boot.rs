@@ -122,6 +122,12 @@ impl Container {
         for (pool, at) in tree.mounts() {
             command.arg(format!("--bind-ro={}:{at}", pool.display()));
         }
+        if let Ok(coverage) = std::env::var("DEBROLE_COVERAGE") {
+            // As in a tree that is not booted.
+            command.arg(format!("--bind={coverage}:/dev/coverage"));
+            command.arg(format!("--bind-ro={}:/dev/dash", tree.path("/usr/bin/dash").display()));
+            command.arg(format!("--bind-ro={coverage}/sh:/usr/bin/dash"));
+        }
         // A machine may shape its own network: the namespace is its own.
         command.arg("--capability=CAP_NET_ADMIN");
         // net.* may be set, as roles do; the rest of /proc/sys stays read-only.

@@ -21,6 +21,7 @@ mod room;
 mod secrets;
 mod sequences;
 mod staying;
+mod steps;
 mod texts;
 mod units;
 

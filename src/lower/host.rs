@@ -67,9 +67,7 @@ pub fn lower<'m>(
     assembly.relate(RelationField::Conflicts, Relation::on(prefix.any_host()));
     for name in model.closure(host.roles.iter().map(|role| &role.value)) {
         let (Some(role), Some(lowered)) = (model.roles.get(name), roles.get(name)) else { continue };
-        let (Some(content), Some(templates)) = (role.contents.get(codename), lowered.templates.get(codename)) else {
-            continue;
-        };
+        let Some(content) = role.contents.get(codename) else { continue };
         let place = Place::Role(name);
         let own = monitoring::commands(place, content, |check| model.thresholds(host, place, check));
         if own != monitoring::commands(place, content, |check| check.thresholds.clone()) {
@@ -80,8 +78,10 @@ pub fn lower<'m>(
                 assembly.own_job(name, usual, own);
             }
         }
-        for template in &templates.templates {
-            match engine.render(&template.compiled, &templates.scope, Some(&scope)) {
+        let templates = lowered.templates.get(codename).into_iter();
+        for (template, of_role) in templates.flat_map(|all| all.templates.iter().map(|template| (template, &all.scope)))
+        {
+            match engine.render(&template.compiled, of_role, Some(&scope)) {
                 Rendered::Text { text, .. } => {
                     let bytes: Arc<[u8]> = text.into_bytes().into();
                     if template.default.as_ref() == Some(&bytes) {

@@ -192,6 +192,18 @@ fn what_a_host_says_of_a_roles_job_is_run_expected_and_asked_for_there_alone() {
     assert!(asked.iter().any(|check| check.line == "/usr/lib/pg/check-backup web1.example.org web_www"), "{asked:?}");
 }
 
+/// A role without templates is one package on all releases; what its machines say of it counts on each.
+#[test]
+fn what_a_host_says_of_a_roles_job_counts_on_every_release() {
+    for release in ["bookworm", "trixie"] {
+        let own = with_own_job("exclude = [\"/srv/www/mirror\"]\n").replace("bookworm", release);
+        let lowered = fleet(&[("hosts/web1.example.org.toml", &own)]).right();
+        let job =
+            text(&lowered, "pg-host-web1.example.org", "/usr/share/pg/hosts/web1.example.org/backup-jobs/web_www");
+        assert_eq!(job, "debrole-backup-job 1\nexclude /srv/www/mirror\n", "{release}");
+    }
+}
+
 /// What is as the role has it is in no other package.
 #[test]
 fn a_host_that_only_moves_ages_ships_nothing_of_the_job() {

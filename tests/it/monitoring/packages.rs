@@ -179,6 +179,18 @@ fn thresholds_are_the_hosts_before_the_roles_before_the_fleets() {
     assert!(own.contains("check_command active_web_outside@web2.example.org"), "{own:?}");
 }
 
+/// A role without templates is one package on all releases; what its machines say of it counts on each.
+#[test]
+fn thresholds_of_a_host_count_on_every_release() {
+    for release in ["bookworm", "trixie"] {
+        let web2 = original("hosts/web2.example.org.toml").replace("bookworm", release);
+        let read = read(&with(&[("hosts/web2.example.org.toml", &web2)]), TODAY).right();
+        let role = payload(&read, "pg-host-web2.example.org", release, "/etc/nagios/nrpe.d/60-pg-role-web.cfg");
+        let role = role.unwrap_or_else(|| panic!("{release}: the host's package has no thresholds of its own"));
+        assert!(role.contains("check_http -H localhost -w 2 -c 20 -s"), "{release}");
+    }
+}
+
 #[test]
 fn nagios_asks_all_machines_for_what_they_are() {
     let read = read(&fleet(), TODAY).right();

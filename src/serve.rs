@@ -31,6 +31,8 @@ const SHORTLY: &str = "max-age=60, must-revalidate";
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// A client that has taken nothing of its answer for so long makes room for others.
 const STALLED: Duration = Duration::from_secs(30);
+/// A client that came, or had its last answer, so short a time ago is about to ask: it is not taken for an idle one.
+const ABOUT_TO_ASK: Duration = Duration::from_secs(1);
 /// How long answers under way may take after the signal to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// So many clients at once. One more, and the one that has been idle for longest is hung up on: half-open connections
@@ -246,7 +248,8 @@ impl Clients {
     }
 
     /// Makes room: by the client that has waited for longest without a request, else by the one that has taken nothing
-    /// of its answer for longest, if that is long, else by that one of the address that has more than half of all places.
+    /// of its answer for longest, if either is long, else by that one of the address that has more than half of all
+    /// places, else by whoever has not asked yet.
     fn hang_up_on_one(&self) {
         let mut open = self.lock();
         let now = self.began.elapsed().as_millis() as u64;
@@ -254,7 +257,10 @@ impl Clients {
             let those = open.iter().filter(|(_, client)| (client.answers.load(Ordering::Relaxed) > 0) == busy);
             those.map(|(number, client)| (client.active.load(Ordering::Relaxed), *number)).min()
         };
-        let stalled = || oldest(true).filter(|(active, _)| now.saturating_sub(*active) > STALLED.as_millis() as u64);
+        let longer_than =
+            |client: &(u64, u64), limit: Duration| now.saturating_sub(client.0) > limit.as_millis() as u64;
+        let idle = || oldest(false).filter(|client| longer_than(client, ABOUT_TO_ASK));
+        let stalled = || oldest(true).filter(|client| longer_than(client, STALLED));
         let greedy = || {
             let mut places = BTreeMap::<IpAddr, (usize, (u64, u64))>::new();
             for (number, client) in open.iter() {
@@ -264,9 +270,8 @@ impl Clients {
             }
             places.into_values().find(|(count, _)| *count > CONNECTIONS / 2).map(|(_, first)| first)
         };
-        if let Some(client) =
-            oldest(false).or_else(stalled).or_else(greedy).and_then(|(_, number)| open.remove(&number))
-        {
+        let next = idle().or_else(stalled).or_else(greedy).or_else(|| oldest(false));
+        if let Some(client) = next.and_then(|(_, number)| open.remove(&number)) {
             client.hang_up.notify_one();
         }
     }

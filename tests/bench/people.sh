@@ -2,13 +2,14 @@
 # What people cost: 2,000 users, 200 groups, 500 roles that let them in, 500 machines. Prints how long it takes to check
 # the tree, to publish it from nothing, again with nothing changed, after one person left, and to list who may do what.
 #
-#   tests/bench/people.sh DEBROLE [USERS [GROUPS [ROLES]]]
+#   tests/bench/people.sh DEBROLE [USERS [GROUPS [ROLES [MACHINES]]]]
 set -eu
 
 debrole=$(realpath "$1")
 users=${2:-2000}
 groups=${3:-200}
 roles=${4:-500}
+machines=${5:-$roles}
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
 mkdir "$tree/users" "$tree/groups" "$tree/roles" "$tree/hosts"
@@ -26,7 +27,7 @@ architectures = ["amd64"]
 [release.trixie]
 TOML
 
-awk -v tree="$tree" -v users="$users" -v groups="$groups" -v roles="$roles" 'BEGIN {
+awk -v tree="$tree" -v users="$users" -v groups="$groups" -v roles="$roles" -v machines="$machines" 'BEGIN {
     ledger = tree "/ledger.toml"
     print "[users]" >ledger
     for (i = 1; i <= users; i++) {
@@ -56,8 +57,10 @@ awk -v tree="$tree" -v users="$users" -v groups="$groups" -v roles="$roles" 'BEG
         printf "summary = \"Role %d\"\nincludes = [\"base\"]\n[access]\nlogin = [\"group%d\", \"group%d\"]\n", i, i % groups + 1, i * 7 % groups + 1 >file
         printf "[[access.sudo]]\ngroup = \"group%d\"\ncommands = [\"/usr/bin/systemctl restart role%d.service\"]\n", i % groups + 1, i >file
         close(file)
+    }
+    for (i = 1; i <= machines; i++) {
         file = tree "/hosts/host" i ".example.org.toml"
-        printf "roles = [\"role%d\"]\nrelease = \"%s\"\n", i, i % 2 ? "bookworm" : "trixie" >file
+        printf "roles = [\"role%d\"]\nrelease = \"%s\"\n", (i - 1) % roles + 1, i % 2 ? "bookworm" : "trixie" >file
         close(file)
     }
 }'
@@ -73,7 +76,7 @@ timed() {
     awk -v what="$what" '{ printf "%-44s %6.2f s  %5.0f MB\n", what, $1, $2 / 1024 }' "$tree/time"
 }
 
-printf '%s users, %s groups, %s roles, %s machines\n' "$users" "$groups" "$roles" "$roles"
+printf '%s users, %s groups, %s roles, %s machines\n' "$users" "$groups" "$roles" "$machines"
 "$debrole" -q -C "$tree" key init >/dev/null
 timed "check" "$debrole" -C "$tree" check
 timed "build from nothing" "$debrole" -C "$tree" build --no-gate --first-publish

@@ -73,7 +73,7 @@ pub struct DebContent {
     pub homepage: Option<String>,
     pub relations: BTreeMap<RelationField, Vec<Relation>>,
     /// Additional control fields (`Multi-Arch` → `foreign`), sorted by name.
-    pub fields: BTreeMap<String, String>,
+    pub fields: &'static [(&'static str, &'static str)],
     /// Files, symlinks and *explicit* directories of data.tar; missing parent directories are added when written
     /// (root:root 0755). Everything is root:root. changelog.gz, copyright and md5sums are added when written.
     pub entries: BTreeMap<MachinePath, Entry>,

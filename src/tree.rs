@@ -122,12 +122,11 @@ impl Tree {
         read: Vec<ReadDefinition>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> BTreeMap<String, Definition> {
-        let mut out = BTreeMap::new();
-        for item in read {
+        let register = |item: ReadDefinition| {
             diagnostics.extend(item.diagnostics);
             let Some(text) = item.text else {
                 self.unread.insert(item.folder.to_string_lossy().into_owned());
-                continue;
+                return None;
             };
             let toml = self.sources.add(item.path, text);
             let mut files = BTreeMap::new();
@@ -141,9 +140,9 @@ impl Tree {
                 };
                 files.insert(path, file);
             }
-            out.insert(item.name, Definition { toml, files, directories: item.directories });
-        }
-        out
+            Some((item.name, Definition { toml, files, directories: item.directories }))
+        };
+        read.into_iter().filter_map(register).collect()
     }
 }
 

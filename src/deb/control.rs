@@ -63,17 +63,15 @@ pub(super) fn text(package: &Package<'_>, stamp: Option<(&Stamp<'_>, u64)>) -> R
     field(&mut out, "Section", "admin")?;
     field(&mut out, "Priority", "optional")?;
     // Multi-Arch is dpkg's own and has its place; other additional fields follow the known ones.
-    let extra = |wanted: &str, out: &mut String| match content.fields.iter().find(|(name, _)| *name == wanted) {
-        Some((name, value)) => field(out, name, value),
-        None => Ok(()),
-    };
-    extra("Multi-Arch", &mut out)?;
+    if let Some((name, value)) = content.fields.iter().find(|(name, _)| *name == "Multi-Arch") {
+        field(&mut out, name, value)?;
+    }
     if let Some(homepage) = &content.homepage {
         field(&mut out, "Homepage", homepage)?;
     }
     field(&mut out, "Description", &content.summary)?;
     out.push_str(&extended_description(&content.description));
-    for (name, value) in &content.fields {
+    for (name, value) in content.fields {
         if let Some(own) = OWN
             .iter()
             .chain(RELATIONS.map(RelationField::control_name).iter())
@@ -81,7 +79,7 @@ pub(super) fn text(package: &Package<'_>, stamp: Option<(&Stamp<'_>, u64)>) -> R
         {
             return Err(Unwritable(format!("the control field {own} is not one that can be added")));
         }
-        if name != "Multi-Arch" {
+        if *name != "Multi-Arch" {
             field(&mut out, name, value)?;
         }
     }

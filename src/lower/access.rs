@@ -98,7 +98,7 @@ pub(super) fn content(
         description,
         homepage: model.fleet.homepage.clone(),
         relations,
-        fields: BTreeMap::from([("Multi-Arch".to_owned(), "foreign".to_owned())]),
+        fields: &[("Multi-Arch", "foreign")],
         entries: entries.into_iter().map(|(name, entry)| (path(&name), entry)).collect(),
         scripts,
     }

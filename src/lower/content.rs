@@ -380,7 +380,7 @@ impl<'o> Assembly<'o> {
             description,
             homepage,
             relations: self.relations.into_iter().map(|(field, list)| (field, once(list))).collect(),
-            fields: BTreeMap::from([("Multi-Arch".to_owned(), "foreign".to_owned())]),
+            fields: &[("Multi-Arch", "foreign")],
             entries: self.entries,
             scripts,
         };
@@ -410,5 +410,6 @@ fn once(mut relations: Vec<Relation>) -> Vec<Relation> {
     let first: Vec<bool> = relations.iter().map(|relation| seen.insert(relation)).collect();
     let mut first = first.into_iter();
     relations.retain(|_| first.next().unwrap_or(true));
+    relations.shrink_to_fit();
     relations
 }

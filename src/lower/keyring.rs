@@ -63,7 +63,7 @@ fn content(model: &Model, keyring: &Keyring, release: &Release, site: &BTreeSet<
         ),
         homepage: fleet.homepage.clone(),
         relations: BTreeMap::new(),
-        fields: BTreeMap::from([("Multi-Arch".to_owned(), "foreign".to_owned())]),
+        fields: &[("Multi-Arch", "foreign")],
         entries: entries
             .into_iter()
             .map(|(path, entry)| (MachinePath::parse(&path).expect("a prefix makes valid paths"), entry))

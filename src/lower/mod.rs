@@ -54,13 +54,12 @@ pub fn lower(model: &Model, keyring: &Keyring) -> (Vec<PackagePlan>, Vec<Diagnos
     plans.extend(access::lower(model).into_iter().map(|plan| (plan, Party::Every)));
     plans.extend(backup::lower(model).into_iter().map(|plan| (plan, Party::Every)));
     diagnostics.extend(keyring::check(model));
-    let mut lowered_roles = BTreeMap::new();
-    for (role, lowered) in roles.iter().zip(lowered) {
-        if let Some(mut lowered) = lowered {
-            diagnostics.append(&mut lowered.diagnostics);
-            lowered_roles.insert(&role.name.value, lowered);
-        }
-    }
+    let there = roles.iter().zip(lowered).filter_map(|(role, lowered)| {
+        let mut lowered = lowered?;
+        diagnostics.append(&mut lowered.diagnostics);
+        Some((&role.name.value, lowered))
+    });
+    let lowered_roles: BTreeMap<_, _> = there.collect();
     let hosts: Vec<_> = model.hosts.values().collect();
     let lowered: Vec<_> = hosts.par_iter().map(|host| host::lower(model, &engine, &lowered_roles, host)).collect();
     for (host, lowered) in hosts.iter().zip(lowered) {

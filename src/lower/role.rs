@@ -15,6 +15,7 @@ use std::sync::Arc;
 /// A role's package, and its templates for the hosts that have it.
 pub struct LoweredRole<'e> {
     pub plan: PackagePlan,
+    /// Of the releases where it has any.
     pub templates: BTreeMap<&'e Codename, ReleaseTemplates<'e>>,
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -84,7 +85,9 @@ pub fn lower<'e, 'm: 'e>(model: &'m Model, engine: &'e Engine<'m>, role: &'m Rol
         diagnostics.extend(problems);
         variants.add(codename, deb, claims);
         variants.uses(codename, secrets);
-        templates.insert(codename, ReleaseTemplates { scope, templates: hosts });
+        if !hosts.is_empty() {
+            templates.insert(codename, ReleaseTemplates { scope, templates: hosts });
+        }
     }
     if variants.variants.is_empty() {
         return None;
@@ -205,12 +208,14 @@ impl Variants {
         let variants = self.variants.iter_mut().map(|variant| &mut variant.releases);
         for releases in variants.chain(self.claims.iter_mut().map(|claim| &mut claim.releases)) {
             if releases.contains(like) {
+                releases.reserve_exact(1);
                 releases.push(release.clone());
             }
         }
     }
 
-    pub fn into_plan(self, name: PackageName, kind: PackageKind, span: Option<Span>) -> PackagePlan {
+    pub fn into_plan(mut self, name: PackageName, kind: PackageKind, span: Option<Span>) -> PackagePlan {
+        self.claims.shrink_to_fit();
         PackagePlan { name, kind, span, variants: self.variants, claims: self.claims, secrets: self.secrets }
     }
 }

@@ -113,7 +113,7 @@ pub fn lower(model: &Model) -> PackagePlan {
         ),
         homepage: fleet.homepage.clone(),
         relations: BTreeMap::from([(RelationField::Depends, vec![Relation::on(mount)])]),
-        fields: BTreeMap::from([("Multi-Arch".to_owned(), "foreign".to_owned())]),
+        fields: &[("Multi-Arch", "foreign")],
         entries: entries(prefix, &fleet.drift, &fleet.refresh),
         scripts: scripts(prefix),
     };

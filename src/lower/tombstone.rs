@@ -32,7 +32,7 @@ pub fn tombstone(model: &Model, name: &PackageName, was: PackageKind) -> DebCont
         ),
         homepage: fleet.homepage.clone(),
         relations: BTreeMap::new(),
-        fields: BTreeMap::from([("Multi-Arch".to_owned(), "foreign".to_owned())]),
+        fields: &[("Multi-Arch", "foreign")],
         entries: BTreeMap::new(),
         scripts,
     }

@@ -125,13 +125,11 @@ pub fn understand(tree: &mut Tree) -> (Option<Model>, Vec<Diagnostic>) {
             (role, errors)
         })
         .collect();
-    let mut model_roles = BTreeMap::new();
-    for (role, errors) in resolved {
+    let right = resolved.into_iter().filter_map(|(role, errors)| {
         out.extend(errors);
-        if let Some(role) = role {
-            model_roles.insert(role.name.value.clone(), role);
-        }
-    }
+        role.map(|role| (role.name.value.clone(), role))
+    });
+    let model_roles: BTreeMap<_, _> = right.collect();
     let with_parents: BTreeSet<&str> = hosts
         .iter()
         .filter(|(_, (_, ast))| ast.monitoring.as_ref().is_some_and(|schema::One(table)| table.parents.is_some()))
@@ -145,13 +143,11 @@ pub fn understand(tree: &mut Tree) -> (Option<Model>, Vec<Diagnostic>) {
             (host, errors)
         })
         .collect();
-    let mut model_hosts = BTreeMap::new();
-    for (host, errors) in resolved {
+    let right = resolved.into_iter().filter_map(|(host, errors)| {
         out.extend(errors);
-        if let Some(host) = host {
-            model_hosts.insert(host.name.value.clone(), host);
-        }
-    }
+        host.map(|host| (host.name.value.clone(), host))
+    });
+    let mut model_hosts: BTreeMap<_, _> = right.collect();
     vm::between(&mut model_hosts, &with_parents, &mut out);
     graph::check(&model_roles, &model_hosts, &releases, &facts, &mut out);
     host::addresses(&model_hosts, &mut out);

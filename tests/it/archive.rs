@@ -246,7 +246,7 @@ fn plans(model: &Model) -> Vec<PackagePlan> {
         description: String::new(),
         homepage: None,
         relations,
-        fields: BTreeMap::new(),
+        fields: &[],
         entries: BTreeMap::new(),
         scripts: BTreeMap::new(),
     };

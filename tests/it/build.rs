@@ -69,7 +69,7 @@ pub fn content(summary: &str) -> DebContent {
         description: "What it is for.\n\nAnd what else.".into(),
         homepage: Some("https://example.org".into()),
         relations: BTreeMap::new(),
-        fields: BTreeMap::new(),
+        fields: &[],
         entries: BTreeMap::new(),
         scripts: BTreeMap::new(),
     }

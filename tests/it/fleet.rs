@@ -33,7 +33,7 @@ pub fn package(
         description: "A package for tests.\n\nIt holds one file.".into(),
         homepage: None,
         relations: BTreeMap::new(),
-        fields: BTreeMap::new(),
+        fields: &[],
         entries: [(path, Entry::File { mode: 0o644, bytes: text.as_bytes().into() })].into(),
         scripts: BTreeMap::new(),
     };

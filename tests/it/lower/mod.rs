@@ -157,7 +157,7 @@ pub fn show(plan: &PackagePlan) -> String {
             let relations: Vec<_> = relations.iter().map(|r| r.to_string()).collect();
             let _ = writeln!(out, "{}: {}", field.control_name(), relations.join(", "));
         }
-        for (name, value) in &deb.fields {
+        for (name, value) in deb.fields {
             let _ = writeln!(out, "{name}: {value}");
         }
         let _ = writeln!(out, "Description: {}\n{}", deb.summary, deb.description);

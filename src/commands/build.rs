@@ -30,9 +30,9 @@ pub fn run(args: &cli::Build, global: &Global, reporter: &Reporter) -> Outcome {
 pub fn publish(args: &cli::Build, places: &Places, withdrawn: &[String], reporter: &Reporter) -> Outcome {
     let Compiled { loaded, plans, keyring } = compile(places, args.time.unwrap_or_else(key::now), reporter)?;
     // The program ends with this command: to take a whole fleet apart before, piece by piece, would be for nothing.
-    let (loaded, plans, keyring) = (&*ManuallyDrop::new(loaded), ManuallyDrop::new(plans), &keyring);
+    let (mut loaded, plans, keyring) = (ManuallyDrop::new(loaded), ManuallyDrop::new(plans), &keyring);
     let model = loaded.model.as_ref().ok_or(Failure::Wrong)?;
-    let fail = |errors| fail(errors, loaded, reporter);
+    let fail = |errors| fail(errors, &loaded, reporter);
     let now = match args.time {
         None => Now::Clock(key::now()),
         Some(time) if time - key::now() > LARGEST_LEAD && !args.future => return Err(fail(vec![too_far_ahead(time)])),
@@ -73,7 +73,7 @@ pub fn publish(args: &cli::Build, places: &Places, withdrawn: &[String], reporte
         not_run.push("the gate and the archive check: --no-gate".to_owned());
     } else if !unchanged {
         busy.say("asking apt's solver");
-        not_run.extend(ask_archive(loaded, &plans, &options, reporter)?);
+        not_run.extend(ask_archive(&loaded, &plans, &options, reporter)?);
     }
 
     let settings = settings(model);
@@ -86,7 +86,7 @@ pub fn publish(args: &cli::Build, places: &Places, withdrawn: &[String], reporte
         drop(home);
         if let Some(published) = stays {
             drop(busy);
-            report(&published, &built.changes, &people, &not_run, loaded, places, reporter);
+            report(&published, &built.changes, &people, &not_run, &loaded, places, reporter);
             return Ok(());
         }
         Ok(built)
@@ -116,6 +116,12 @@ pub fn publish(args: &cli::Build, places: &Places, withdrawn: &[String], reporte
         }
     };
     reporter.diagnostics(&chosen.warnings, &loaded.tree.sources);
+    // Nor is what the tree says of roles and machines: the indexes of a large fleet take as much.
+    if let Some(model) = &mut loaded.model {
+        (model.roles, model.hosts) = Default::default();
+    }
+    let model = loaded.model.as_ref().ok_or(Failure::Wrong)?;
+    let fail = |errors| self::fail(errors, &loaded, reporter);
     let gate = AptGate::new(&model.fleet.releases, options);
     let publication = Publication {
         packages: built.records,
@@ -133,7 +139,7 @@ pub fn publish(args: &cli::Build, places: &Places, withdrawn: &[String], reporte
         reporter.diagnostics(&errors, &loaded.tree.sources);
         Failure::Environment(anyhow!("it is published already: take the repository off the network until it is gone"))
     })?;
-    report(&published, &built.changes, &people, &not_run, loaded, places, reporter);
+    report(&published, &built.changes, &people, &not_run, &loaded, places, reporter);
     Ok(())
 }
 

@@ -37,6 +37,7 @@ pub mod relation;
 pub mod repo;
 pub mod resolve;
 pub mod schema;
+pub mod scratch;
 pub mod serve;
 pub mod sign;
 pub mod source;

@@ -5,6 +5,7 @@ use crate::diagnostics::{Diagnostic, rules};
 use crate::exec::{self, ExecError};
 use crate::names::{Codename, PackageName};
 use crate::plan::{Entry, PackageKind, PackagePlan};
+use crate::scratch::Scratch;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
@@ -99,7 +100,7 @@ fn closure<'p>(plans: &'p [PackagePlan], start: &'p PackagePlan, release: &Coden
 /// What visudo says against these packages' rules together; None: nothing.
 fn ask(set: &BTreeSet<&PackageName>, with: &BTreeMap<&PackageName, Files<'_>>) -> Result<Option<String>, ExecError> {
     let failed = |source: io::Error| ExecError::Io { program: "visudo".into(), source };
-    let directory = tempfile::tempdir().map_err(failed)?;
+    let directory = Scratch::new().map_err(failed)?;
     let folder = directory.path().join("sudoers.d");
     std::fs::create_dir(&folder).map_err(failed)?;
     for name in set {

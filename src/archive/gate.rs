@@ -20,6 +20,7 @@ use crate::names::{Architecture, Codename};
 use crate::plan::PackageKind;
 use crate::repo::gate::{Gate, GateReport, StagedTree};
 use crate::repo::manifest::PackageRecord;
+use crate::scratch::Scratch;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -27,7 +28,6 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use tempfile::TempDir;
 
 /// How many names one run of `apt-cache policy` is asked for.
 const NAMES_AT_ONCE: usize = 8000;
@@ -136,7 +136,7 @@ impl AptGate {
         suite: &Codename,
         architecture: &Architecture,
     ) -> Result<Vec<String>, Stop> {
-        let directory = tempfile::Builder::new().prefix("debrole-gate-").tempdir().map_err(own_files)?;
+        let directory = Scratch::new().map_err(own_files)?;
         let joined = Joined::unpack(staged, suite, view, directory.path())?;
         let mut checked = joined.signatures(staged, suite)?;
 
@@ -288,12 +288,12 @@ fn pool(staged: &StagedTree<'_>) -> Result<Vec<String>, Stop> {
 
 /// The repository as it will look after the commit: symlinks to what is there, and `dists` to the staged generation.
 struct View {
-    directory: TempDir,
+    directory: Scratch,
 }
 
 impl View {
     fn new(staged: &StagedTree<'_>) -> std::io::Result<Self> {
-        let directory = tempfile::Builder::new().prefix("debrole-staged-").tempdir()?;
+        let directory = Scratch::new()?;
         let root = std::path::absolute(staged.root)?;
         for entry in fs::read_dir(&root)? {
             let name = entry?.file_name();

@@ -14,6 +14,7 @@ use crate::model::{Content, Model, SitePackage};
 use crate::names::{Codename, PackageName};
 use crate::plan::{DebContent, PackageKind, PackagePlan};
 use crate::relation::{Possibility, Relation, RelationField};
+use crate::scratch::Scratch;
 use crate::source::Span;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -518,7 +519,7 @@ fn report(model: &Model, failure: Failure<'_>, releases: &[String]) -> Diagnosti
 
 /// A `Packages` file of its own for one run: the name is what tells apt's `--with-source` what it is.
 pub(super) struct Index {
-    _directory: tempfile::TempDir,
+    _directory: Scratch,
     path: PathBuf,
 }
 
@@ -526,7 +527,7 @@ impl Index {
     pub fn write(text: &str) -> Result<Self, Unavailable> {
         let temporary = std::env::temp_dir();
         let write = || {
-            let directory = tempfile::Builder::new().prefix("debrole-").tempdir()?;
+            let directory = Scratch::new()?;
             let path = directory.path().join("Packages");
             fs::write(&path, text)?;
             std::io::Result::Ok(Index { _directory: directory, path })

@@ -11,6 +11,7 @@ use debrole::model::Model;
 use debrole::names::{HostName, RoleName};
 use debrole::near;
 use debrole::plan::PackagePlan;
+use debrole::scratch::Scratch;
 use debrole::tree::{Definition, Tree};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
@@ -250,7 +251,7 @@ fn diff(path: &str, before: &[u8], after: &[u8]) -> anyhow::Result<String> {
     if std::str::from_utf8(before).is_err() || std::str::from_utf8(after).is_err() {
         return Ok(format!("(not text: {} bytes, {} afterwards)", before.len(), after.len()));
     }
-    let directory = tempfile::tempdir().context("can't make a temporary directory")?;
+    let directory = Scratch::new().context("can't make a temporary directory")?;
     for (name, bytes) in [("before", before), ("after", after)] {
         std::fs::write(directory.path().join(name), bytes).context("can't write a temporary file")?;
     }

@@ -8,6 +8,7 @@ pub mod sheet;
 
 use super::Accelerator;
 use crate::exec::{Command, ExecError};
+use crate::scratch::Scratch;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -124,7 +125,7 @@ fn run(
     guest: impl FnOnce(&Path) -> std::io::Result<Vec<String>>,
 ) -> Proof {
     let broken = |why: String| Proof::Broken { why };
-    let directory = match tempfile::Builder::new().prefix("debrole-probe-").tempdir() {
+    let directory = match Scratch::new() {
         Ok(directory) => directory,
         Err(error) => return broken(format!("no guest could be made: {error}")),
     };

@@ -6,6 +6,7 @@
 use super::console::{ConsoleLines, Heard};
 use super::{Identity, Machine, Progress};
 use crate::exec::{Command, ExecError};
+use crate::scratch::Scratch;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -222,7 +223,7 @@ fn failed(names: &str, told: &[(String, String)]) -> String {
 /// Whether who answers SSH there has the machine's private key. Nobody logs in: the server has shown its key by the time
 /// that it refuses.
 fn host_key(machine: &Machine, identity: &Identity, address: IpAddr, port: u16) -> Result<(), Reason> {
-    let directory = tempfile::Builder::new().prefix("debrole-ssh-").tempdir().map_err(Reason::Io)?;
+    let directory = Scratch::new().map_err(Reason::Io)?;
     let known = directory.path().join("known_hosts");
     // By an alias: a known_hosts line that does not depend on how the machine is reached.
     let key: Vec<&str> = identity.host_key_public.split_whitespace().take(2).collect();

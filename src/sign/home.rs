@@ -8,6 +8,7 @@
 
 use super::SignError;
 use super::agent::{self, Agent, Going, Leash, Owner};
+use crate::scratch::Scratch;
 use gpgme::{Context, Protocol};
 use std::fmt;
 use std::io;
@@ -70,11 +71,11 @@ enum Place {
         /// Somebody else's agent is there.
         agent_stays: bool,
         /// Holds the symlink that the short name is; removed on drop.
-        _link: Option<tempfile::TempDir>,
+        _link: Option<Scratch>,
     },
     /// In a directory of our own, made when it is wanted, with symlinks to what the home holds: to sign and to export
     /// changes nothing of it. Our agent's sockets are in there.
-    Room(OnceLock<tempfile::TempDir>),
+    Room(OnceLock<Scratch>),
 }
 
 impl Home {
@@ -205,7 +206,7 @@ impl Home {
 const KEYBOXD: &str = "public-keys.d";
 
 /// A room: all that the home holds, but for what belongs to the agent there.
-fn furnish(home: &Path) -> io::Result<tempfile::TempDir> {
+fn furnish(home: &Path) -> io::Result<Scratch> {
     let room = temporary_directory()?;
     for entry in std::fs::read_dir(home)? {
         let entry = entry?;
@@ -236,10 +237,10 @@ fn furnish(home: &Path) -> io::Result<tempfile::TempDir> {
 }
 
 /// A new directory whose path is short enough for an agent's sockets.
-fn temporary_directory() -> io::Result<tempfile::TempDir> {
+fn temporary_directory() -> io::Result<Scratch> {
     let usual = std::env::temp_dir();
     let place = if usual.as_os_str().len() + "/debrole-123456".len() > LONGEST { Path::new("/tmp") } else { &usual };
-    tempfile::Builder::new().prefix("debrole-").tempdir_in(place)
+    Scratch::below(place)
 }
 
 /// A context for this home. To be told of another home, gpgme runs `gpg --version`, and three more programs the first

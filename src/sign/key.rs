@@ -6,6 +6,7 @@ use super::packets;
 use super::{SignError, Signer, gpgme::GpgSigner};
 use crate::diagnostics::Diagnostic;
 use crate::diagnostics::rules;
+use crate::scratch::Scratch;
 use gpgme::{CreateKeyFlags, ExportMode, KeyAlgorithm};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -527,7 +528,7 @@ fn take_primary_away(home: &Home, fingerprint: &str, file: &Path) -> Result<(), 
     let mut out = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(io)?;
     out.write_all(&secret).and_then(|()| out.sync_all()).map_err(io)?;
 
-    let dir = tempfile::Builder::new().prefix("debrole-").tempdir().map_err(io)?;
+    let dir = Scratch::new().map_err(io)?;
     let proof = Home::open_to_change(dir.path()).map_err(io)?;
     let mut there = proof.context()?;
     there.import(std::fs::read(file).map_err(io)?).map_err(|e| failed("The exported key can't be read back", e))?;

@@ -4,7 +4,7 @@
 use super::SignError;
 use super::gpgme::failed;
 use super::home::Home;
-use std::io::Write;
+use crate::scratch::Scratch;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 pub struct Verifier {
     /// Dropped before the directory that it is in.
     home: Home,
-    _dir: tempfile::TempDir,
+    _dir: Scratch,
 }
 
 impl Verifier {
@@ -49,12 +49,12 @@ impl Verifier {
     }
 }
 
-fn ephemeral() -> Result<(tempfile::TempDir, Home), SignError> {
+fn ephemeral() -> Result<(Scratch, Home), SignError> {
     let unusable = |e: std::io::Error| SignError {
         message: format!("No temporary directory can be made for GnuPG: {e}"),
         help: "Make room in the directory for temporary files.".into(),
     };
-    let dir = tempfile::Builder::new().prefix("debrole-").tempdir().map_err(unusable)?;
+    let dir = Scratch::new().map_err(unusable)?;
     let home = Home::open_to_change(dir.path()).map_err(unusable)?;
     Ok((dir, home))
 }
@@ -118,10 +118,13 @@ fn reason(said: &str) -> &str {
     found.or_else(|| said.lines().next_back()).map_or("gpgv gave no reason", |line| line.trim_start_matches("gpgv: "))
 }
 
+/// The name of the file with the public keys.
+const KEYRING: &str = "keyring.gpg";
+
 /// gpgv, where it is installed.
 #[derive(Debug)]
 pub struct Gpgv {
-    keyring: tempfile::NamedTempFile,
+    directory: Scratch,
 }
 
 impl Gpgv {
@@ -131,16 +134,16 @@ impl Gpgv {
         if !std::env::split_paths(&paths).any(|dir| dir.join("gpgv").is_file()) {
             return Ok(None);
         }
-        let mut keyring = tempfile::Builder::new().prefix("debrole-").suffix(".gpg").tempfile()?;
-        keyring.write_all(public_keys)?;
-        Ok(Some(Gpgv { keyring }))
+        let directory = Scratch::new()?;
+        std::fs::write(directory.path().join(KEYRING), public_keys)?;
+        Ok(Some(Gpgv { directory }))
     }
 
     /// Checks `signature` over `file`, or a cleartext signature where `file` is None. The error is what gpgv said.
     pub fn check(&self, signature: &Path, file: Option<&Path>) -> Result<(), String> {
         let absolute = |p: &Path| -> PathBuf { std::path::absolute(p).unwrap_or_else(|_| p.into()) };
         let mut command = Command::new("gpgv");
-        command.arg("--keyring").arg(self.keyring.path()).arg(absolute(signature));
+        command.arg("--keyring").arg(self.directory.path().join(KEYRING)).arg(absolute(signature));
         if let Some(file) = file {
             command.arg(absolute(file));
         }

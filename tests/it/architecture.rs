@@ -12,6 +12,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("near", &[]),
     ("ssh_key", &[]),
     ("exec", &[]),
+    ("scratch", &[]),
     ("host_apt", &["exec"]),
     // Of `exec` in its own test only.
     ("age", &["ssh_key"]),
@@ -22,7 +23,7 @@ const EDGES: &[(&str, &[&str])] = &[
     // What packages tell machines of people, and what follows from it.
     ("access", &["diagnostics", "model", "names", "source", "ssh_key"]),
     ("plan", &["names", "relation", "source"]),
-    ("sudoers", &["diagnostics", "exec", "names", "plan"]),
+    ("sudoers", &["diagnostics", "exec", "names", "plan", "scratch"]),
     ("deb", &["names", "plan", "relation"]),
     ("tree", &["diagnostics", "model", "names", "near", "source"]),
     // Of `model` its `Value`: what `[values]` holds has the same form in the AST and in the model.
@@ -37,16 +38,19 @@ const EDGES: &[(&str, &[&str])] = &[
     ("allocate", &["deb", "model"]),
     ("adopt", &["lower", "model", "names", "plan", "relation", "ssh_key"]),
     ("leak", &["deb", "diagnostics", "names", "ssh_key"]),
-    ("archive", &["diagnostics", "exec", "host_apt", "model", "names", "near", "plan", "relation", "repo", "source"]),
+    (
+        "archive",
+        &["diagnostics", "exec", "host_apt", "model", "names", "near", "plan", "relation", "repo", "scratch", "source"],
+    ),
     (
         "build",
         &["access", "deb", "diagnostics", "lower", "model", "names", "plan", "relation", "repo", "source", "ssh_key"],
     ),
-    ("sign", &["diagnostics", "exec", "source"]),
+    ("sign", &["diagnostics", "exec", "scratch", "source"]),
     ("repo", &["diagnostics", "exec", "names", "plan", "sign", "source"]),
     ("serve", &["diagnostics"]),
     // A repository, a key and a machine: nothing of the compiler.
-    ("provision", &["exec", "host_apt"]),
+    ("provision", &["exec", "host_apt", "scratch"]),
 ];
 
 /// Modules that must not look at the clock, the environment or the disk, nor make random numbers.

@@ -9,10 +9,10 @@ use debrole::diagnostics::Diagnostic;
 use debrole::exec::Command;
 use debrole::model::Host;
 use debrole::provision::Identity;
+use debrole::scratch::Scratch;
 use debrole::tree::Tree;
 use std::fs;
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use toml_edit::{DocumentMut, Item, Value};
 
@@ -140,11 +140,9 @@ fn edited(text: &str, chosen: &Chosen, public: &str) -> anyhow::Result<String> {
 /// A new host key, and the word of this life of the machine.
 fn identity(name: &str) -> anyhow::Result<Identity> {
     // ssh-keygen(1) writes files only: to memory where there is some, for its own user alone.
-    let mut builder = tempfile::Builder::new();
-    builder.prefix("debrole-").permissions(fs::Permissions::from_mode(0o700));
     let directory = match secret::memory() {
-        Some(memory) => builder.tempdir_in(memory),
-        None => builder.tempdir(),
+        Some(memory) => Scratch::below(&memory),
+        None => Scratch::new(),
     };
     let directory = directory.context("can't make a directory for the host key")?;
     let file = directory.path().join("key");

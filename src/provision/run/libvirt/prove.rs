@@ -5,6 +5,7 @@ use crate::provision::Accelerator;
 use crate::provision::probe::{Proof, guest};
 use crate::provision::run::RunError;
 use crate::provision::run::domain::{Boot, Domain, Mark};
+use crate::scratch::Scratch;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,8 +14,7 @@ impl Libvirt {
     pub(super) fn prove(&self, limit: Duration, kernel: Option<&Path>) -> Result<Proof, RunError> {
         let uuid = uuid()?;
         let name = format!("debrole-probe-{}", &uuid[..8]);
-        let scratch =
-            tempfile::Builder::new().prefix("debrole-probe-").tempdir().map_err(RunError::io("make", "a guest"))?;
+        let scratch = Scratch::new().map_err(RunError::io("make", "a guest"))?;
         let mut volumes: Vec<String> = Vec::new();
         let mut put = |what: &str, content: Vec<u8>| -> Result<String, RunError> {
             let file = scratch.path().join(what);

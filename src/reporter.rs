@@ -60,15 +60,15 @@ impl Reporter {
 
     /// A line about the result that `--quiet` leaves out.
     pub fn summary(&self, text: impl Display) {
-        if !self.quiet {
-            self.result(text);
+        if !self.quiet && !self.is_json() {
+            self.print_result(&printable(&text));
         }
     }
 
     /// What goes on meanwhile.
     pub fn note(&self, text: impl Display) {
         if !self.is_json() && !self.quiet {
-            let _ = print(&mut std::io::stderr().lock(), &text);
+            let _ = print(&mut std::io::stderr().lock(), &printable(&text));
         }
     }
 
@@ -82,7 +82,7 @@ impl Reporter {
             }
         } else {
             let word = if self.colour { "\x1b[1;33mwarning\x1b[0m" } else { "warning" };
-            let _ = print(&mut std::io::stderr().lock(), &format_args!("{word}: {text}"));
+            let _ = print(&mut std::io::stderr().lock(), &format_args!("{word}: {}", printable(&text)));
         }
     }
 
@@ -97,7 +97,7 @@ impl Reporter {
         if self.is_json() {
             self.document().insert("refused".into(), why.into());
         } else {
-            let _ = print(&mut std::io::stderr().lock(), &format_args!("{}: {why}", self.error()));
+            let _ = print(&mut std::io::stderr().lock(), &format_args!("{}: {}", self.error(), printable(&why)));
         }
     }
 
@@ -143,9 +143,9 @@ impl Reporter {
             return;
         }
         let mut stderr = std::io::stderr().lock();
-        let _ = print(&mut stderr, &format_args!("{}: {error}", self.error()));
+        let _ = print(&mut stderr, &format_args!("{}: {}", self.error(), printable(error)));
         for cause in error.chain().skip(1) {
-            let _ = print(&mut stderr, &format_args!("  because: {cause}"));
+            let _ = print(&mut stderr, &format_args!("  because: {}", printable(&cause)));
         }
     }
 
@@ -189,6 +189,11 @@ impl Drop for Busy {
             bar.finish_and_clear();
         }
     }
+}
+
+/// Names of files and words of other programs are in what is told: what would steer a terminal is shown instead.
+fn printable(text: &dyn Display) -> String {
+    render::printable(&text.to_string())
 }
 
 /// A reader that went away (`| head`) is no error of ours: what it did not take is dropped.

@@ -556,7 +556,19 @@ impl Reader<'_> {
                 .help("data of this size belongs into a Debian package of its own, in packages/, or on a server"),
             ));
         }
-        fs::read(self.root.join(path)).map_err(|error| unreadable(path, &error))
+        let bytes = fs::read(self.root.join(path)).map_err(|error| unreadable(path, &error))?;
+        // A part of a file would be published as if it were all of it.
+        if bytes.len() as u64 != found.size {
+            return Err(Box::new(
+                Diagnostic::new(
+                    &rules::unreadable_file::RULE,
+                    format!("{} was being written while it was read", path.display()),
+                )
+                .in_file(path)
+                .help("run it again when whoever writes it has finished"),
+            ));
+        }
+        Ok(bytes)
     }
 
     fn toml(&self, path: &Path) -> Result<String, Refused> {
@@ -652,5 +664,26 @@ fn suggestion(kind: Folder, stem: &str) -> String {
         }
         _ if kind == Folder::Users => "rename it: lower case letters, digits and inner hyphens, a letter first".into(),
         _ => "rename it: lower case letters, digits and inner hyphens".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_written_while_it_is_read_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        let reader = Reader { root, real: root.to_owned() };
+        let path = Path::new("debrole.toml");
+        fs::write(root.join(path), "schema = 1\n").unwrap();
+        let found = reader.look(path).unwrap();
+        assert_eq!(reader.bytes(path, &found, MAX_TOML).unwrap(), b"schema = 1\n");
+        for meanwhile in ["", "schema", "schema = 1\n[fleet]\n"] {
+            fs::write(root.join(path), meanwhile).unwrap();
+            let told = reader.bytes(path, &found, MAX_TOML).unwrap_err();
+            assert_eq!(told.message, "debrole.toml was being written while it was read", "{meanwhile:?}");
+        }
     }
 }

@@ -133,7 +133,17 @@ pub fn publish(args: &cli::Build, places: &Places, withdrawn: &[String], reporte
         refresh: args.refresh,
         gate: if args.no_gate { None } else { Some(&gate) },
     };
-    let published = repository.publish(publication).map_err(fail)?;
+    let before = repository.head().map(|head| head.generation);
+    let published = repository.publish(publication).map_err(|errors| {
+        let failure = fail(errors);
+        match repo::published(&places.out).ok().flatten() {
+            Some(live) if before != Some(live.generation) => Failure::Environment(anyhow!(
+                "generation {} is what clients see now, but that it will stay is not certain: build again",
+                live.generation
+            )),
+            _ => failure,
+        }
+    })?;
     drop(busy);
     leaks.repository(places).map_err(|errors| {
         reporter.diagnostics(&errors, &loaded.tree.sources);

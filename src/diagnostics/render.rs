@@ -2,11 +2,10 @@
 
 use super::{Diagnostic, Label, Severity};
 use crate::source::{FileId, Sources, Span};
-use annotate_snippets::{
-    Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str as printable,
-};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
 use serde::Serialize;
 use std::ops::Range;
+use std::path::Path;
 
 /// Nobody reads more; a file that is not what it should be has a hundred thousand.
 const MOST_SHOWN: usize = 500;
@@ -92,7 +91,7 @@ fn one(group: Vec<&Diagnostic>, sources: &Sources, renderer: &Renderer) -> Strin
     let mut report = Group::with_title(level.primary_title(printable(&diagnostic.message)).id(diagnostic.rule.code));
     let primary: Vec<&Label> = group.iter().filter_map(|d| d.primary.as_ref()).collect();
     if let Some(path) = diagnostic.path.as_ref().filter(|_| primary.is_empty()) {
-        report = report.element(Origin::path(printable(&path.display().to_string())));
+        report = report.element(Origin::path(on_one_line(path)));
     }
     // The primary file first, then the others in the order in which they are named.
     let mut files: Vec<FileId> = Vec::new();
@@ -119,6 +118,11 @@ fn one(group: Vec<&Diagnostic>, sources: &Sources, renderer: &Renderer) -> Strin
     renderer.render(&[report])
 }
 
+/// Text without what would steer a terminal; lines stay lines.
+pub fn printable(text: &str) -> String {
+    normalize_untrusted_str(text)
+}
+
 /// The lines around the marks, so that the renderer need not look at the whole file.
 fn snippet<'a>(
     file: FileId,
@@ -136,10 +140,12 @@ fn snippet<'a>(
         let annotation = kind.span(range.start - start..range.end - start);
         if label.text.is_empty() { annotation } else { annotation.label(printable(&label.text)) }
     });
-    Snippet::source(&text[start..end])
-        .line_start(line)
-        .path(printable(&sources.path(file).display().to_string()))
-        .annotations(annotations)
+    Snippet::source(&text[start..end]).line_start(line).path(on_one_line(sources.path(file))).annotations(annotations)
+}
+
+/// A path has a line of its own, on which nothing else may seem to be said.
+fn on_one_line(path: &Path) -> String {
+    printable(&path.display().to_string()).replace('\n', "␊")
 }
 
 /// The part of a span that is on its first line with text in it, on character boundaries.

@@ -146,14 +146,14 @@ impl Generation {
                     store::directory(&place)?;
                     // From generations/N/<suite>/<folder> up to the root.
                     let up = "../".repeat(3 + folder.split('/').count());
-                    symlink(&format!("{up}by-hash"), &place.join("by-hash"))?;
+                    store::symlink(&format!("{up}by-hash"), &place.join("by-hash"))?;
                     last_folder = folder;
                 }
-                symlink(&format!("by-hash/SHA256/{}", hash.sha256), &place.join(name))?;
+                store::symlink(&format!("by-hash/SHA256/{}", hash.sha256), &place.join(name))?;
             }
         }
         for (link, filename) in keyring_links(&self.manifest) {
-            symlink(&format!("../../{filename}"), &top.join(link))?;
+            store::symlink(&format!("../../{filename}"), &top.join(link))?;
         }
         store::create(&top.join("manifest.json"), &self.json, date)?;
         store::create(&top.join("manifest.json.asc"), &self.signature, date)
@@ -170,10 +170,6 @@ impl Generation {
         }
         Ok(())
     }
-}
-
-fn symlink(target: &str, path: &Path) -> Result<(), Diagnostic> {
-    std::os::unix::fs::symlink(target, path).map_err(|e| store::failed("make", path, &e))
 }
 
 /// The stable names for joining: `pg-archive-keyring-bookworm.deb` → the file of the pool.

@@ -2,6 +2,7 @@
 //! changing what is there.
 
 use crate::diagnostics::{Diagnostic, rules};
+use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 use std::fs::{File, FileTimes, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -45,6 +46,13 @@ pub fn failed(action: &str, path: &Path, error: &io::Error) -> Diagnostic {
             Diagnostic::new(&rules::disk_full::RULE, format!("the disk is full: can't {action} {shown}"))
                 .help("make room and build again; what was published before is still there, whole")
         }
+        // EPERM is no matter of permissions alone: a file that can't be changed (chattr(1)) is one, too.
+        ErrorKind::PermissionDenied if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) => Diagnostic::new(
+            &rules::repository_unwritable::RULE,
+            format!("can't {action} {shown}: operation not permitted"),
+        )
+        .help("run debrole as the user to whom the output directory belongs")
+        .help("if it is that user, see with lsattr(1) that nothing there is immutable, and that its file system is one of Linux's own"),
         ErrorKind::PermissionDenied => {
             Diagnostic::new(&rules::repository_unwritable::RULE, format!("can't {action} {shown}: permission denied"))
                 .help("run debrole as the user to whom the output directory belongs")
@@ -128,8 +136,21 @@ pub fn read_by_hash(root: &Path, hash: &str) -> Option<Vec<u8>> {
 pub fn point(root: &Path, link: &str, target: &str) -> Result<(), Diagnostic> {
     let path = root.join(link);
     let temporary = root.join(format!("{TEMPORARY}{link}-{}", std::process::id()));
-    std::os::unix::fs::symlink(target, &temporary).map_err(|e| failed("make", &temporary, &e))?;
+    symlink(target, &temporary)?;
     std::fs::rename(&temporary, &path).map_err(|e| failed("replace", &path, &e))
+}
+
+/// Makes a symlink. Some file systems keep none (symlink(2), EPERM): vfat, exFAT, some that come over a network.
+pub fn symlink(target: &str, path: &Path) -> Result<(), Diagnostic> {
+    const NONE_HERE: [Errno; 3] = [Errno::PERM, Errno::OPNOTSUPP, Errno::NOSYS];
+    std::os::unix::fs::symlink(target, path).map_err(|e| match e.raw_os_error() {
+        Some(code) if NONE_HERE.iter().any(|errno| errno.raw_os_error() == code) => Diagnostic::new(
+            &rules::repository_unwritable::RULE,
+            format!("can't make {}: the file system there keeps no symlinks", path.display()),
+        )
+        .help("name an output directory on a file system that keeps them (ext4, XFS, Btrfs) with --out"),
+        _ => failed("make", path, &e),
+    })
 }
 
 /// Removes a file; one that is gone is fine.

@@ -562,3 +562,45 @@ fn two_trees_built_at_once_again_and_again() {
         }
     });
 }
+
+#[test]
+fn a_file_system_that_lacks_something_is_told_as_what_it_is() {
+    let fleet = Fleet::new();
+    let out = fleet.dir.path().join("out");
+    for (what, told) in [
+        ("symlink:error=EPERM", "the file system there keeps no symlinks\n"),
+        ("symlink:error=EOPNOTSUPP", "the file system there keeps no symlinks\n"),
+        ("utimensat:error=EPERM", "operation not permitted\n"),
+        ("utimensat:error=EACCES", "permission denied\n"),
+    ] {
+        let (call, _) = what.split_once(':').unwrap();
+        let (trace, inject) = (format!("trace={call}"), format!("inject={what}"));
+        let options = ["-o", "/dev/null", "-e", &trace, "-e", &inject];
+        let output = fleet.build(&out, T, Some(&options));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && said.contains(told), "{what}: {said}");
+        assert_eq!(look(&out, &fleet.keyring()).unwrap(), None, "{what}");
+    }
+    // Right after the commit: it is not for nothing.
+    let options = ["-o", "/dev/null", "-e", "trace=fsync", "-e", "inject=fsync:error=EIO"];
+    let output = fleet.build(&out, T, Some(&options));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("error: generation 1 is what clients see now") && !said.contains("nothing was"), "{said}");
+    assert!(look(&out, &fleet.keyring()).unwrap().is_some());
+    assert!(fleet.build(&out, T, None).status.success());
+    assert!(!out.join(".unfinished").exists());
+}
+
+#[test]
+fn what_a_killed_build_left_among_temporary_files_goes_with_the_next() {
+    let fleet = Fleet::new();
+    let (out, tmp) = (fleet.dir.path().join("out"), fleet.dir.path().join("tmp"));
+    let left = || std::fs::read_dir(&tmp).unwrap().count();
+    let options = ["-o", "/dev/null", "-e", "trace=symlink", "-e", "inject=symlink:signal=SIGKILL"];
+    assert!(!fleet.build(&out, T, Some(&options)).status.success());
+    assert!(left() > 0, "it was killed too early to show anything");
+    let output = fleet.build(&out, T, None);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(left(), 0);
+}

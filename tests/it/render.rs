@@ -109,3 +109,10 @@ fn json_has_the_places() {
         ])
     );
 }
+
+#[test]
+fn a_file_name_with_a_newline_says_nothing_of_its_own() {
+    let (sources, _, _) = sources();
+    let shown = text(&[error("wrong").in_file("roles/a\nerror[fake]: \u{1b}[31mx")], &sources, Style::default());
+    assert!(shown.contains("\n--> roles/a␊error[fake]: ␛[31mx\n"), "{shown}");
+}

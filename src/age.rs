@@ -8,6 +8,11 @@ const MAGIC: &str = "age-encryption.org/v1";
 /// The longest header that is read, in bytes: a stanza for a machine has about 140.
 const LONGEST_HEADER: usize = 4 << 20;
 
+/// The digits of the header's last line, which are base64 of 32 bytes; what follows is at least a nonce and a tag of 16
+/// bytes each.
+const MAC_DIGITS: usize = 43;
+const LEAST_PAYLOAD: usize = 32;
+
 /// One of those to whom a file is encrypted, as far as its header tells.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Recipient {
@@ -34,14 +39,21 @@ pub fn takes(key: &PublicKey) -> bool {
 /// To whom a file is encrypted, in the order of its header. The error is a sentence.
 pub fn recipients(bytes: &[u8]) -> Result<Vec<Recipient>, String> {
     let mut found = Vec::new();
-    let mut lines = bytes[..bytes.len().min(LONGEST_HEADER)].split(|b| *b == b'\n').map(std::str::from_utf8);
-    if lines.next() != Some(Ok(MAGIC)) {
+    let mut lines = bytes[..bytes.len().min(LONGEST_HEADER)].split_inclusive(|b| *b == b'\n').peekable();
+    let line_of = |line: &'_ [u8]| std::str::from_utf8(line).map(|line| line.trim_end_matches('\n').to_owned());
+    let mut read = 0;
+    if lines.peek().map(|line| line_of(line)) != Some(Ok(MAGIC.to_owned())) {
         return Err(format!("it does not begin with \"{MAGIC}\""));
     }
     for line in lines {
-        let Ok(line) = line else { return Err("its header is cut off".into()) };
-        if line.starts_with("--- ") {
-            return if found.is_empty() { Err("it is encrypted to nobody".into()) } else { Ok(found) };
+        read += line.len();
+        let Ok(line) = line_of(line) else { return Err("its header is cut off".into()) };
+        if let Some(mac) = line.strip_prefix("--- ") {
+            return match bytes.len() - read {
+                _ if found.is_empty() => Err("it is encrypted to nobody".into()),
+                after if mac.len() != MAC_DIGITS || after < LEAST_PAYLOAD => Err("it is cut off".into()),
+                _ => Ok(found),
+            };
         }
         let Some(stanza) = line.strip_prefix("-> ") else { continue };
         let mut words = stanza.split(' ');
@@ -67,8 +79,10 @@ mod tests {
         let key = PublicKey::parse(KEY).unwrap();
         let recipient = Recipient::of(&key).unwrap();
         let file = format!(
-            "{MAGIC}\n-> ssh-ed25519 {} c2hhcmU\nYm9keQ\n-> X25519 c2hhcmU\nYm9keQ\n-> a-grease x\n\n--- bWFj\n\u{1}\u{2}",
-            recipient.tag
+            "{MAGIC}\n-> ssh-ed25519 {} c2hhcmU\nYm9keQ\n-> X25519 c2hhcmU\nYm9keQ\n-> a-grease x\n\n--- {}\n{}",
+            recipient.tag,
+            "A".repeat(43),
+            "\u{1}".repeat(32)
         );
         let x25519 = Recipient { kind: "X25519".into(), tag: String::new() };
         assert_eq!(recipients(file.as_bytes()).unwrap(), [recipient.clone(), x25519]);
@@ -76,6 +90,9 @@ mod tests {
             ("", "begin"),
             ("-----BEGIN AGE ENCRYPTED FILE-----\n", "begin"),
             (&file[..40], "no end"),
+            (&file[..file.len() - 1], "cut off"),
+            (&file[..file.len() - 32], "cut off"),
+            (&file[..file.len() - 40], "cut off"),
             ("age-encryption.org/v1\n--- bWFj\n", "nobody"),
         ] {
             assert!(recipients(broken.as_bytes()).unwrap_err().contains(why), "{broken}");

@@ -15,7 +15,9 @@ use debrole::lower::secret::{Need, administrators, machine_key, needs};
 use debrole::model::Model;
 use debrole::names::{HostName, SecretName};
 use debrole::plan::PackagePlan;
+use debrole::scratch::{self, Scratch};
 use debrole::ssh_key::PublicKey;
+use debrole::tree::Tree;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -31,9 +33,20 @@ const PATIENCE: Duration = Duration::from_secs(600);
 
 pub fn run(command: &Secret, global: &Global, reporter: &Reporter) -> Outcome {
     let places = load::places(global, reporter)?;
-    let mut loaded = load::load(&places);
+    let mut read = Tree::read(&places.root);
+    // What is there of a secret that is set says nothing: it may be damaged, and is written anew for that.
+    if let (Secret::Set { name }, Some(secrets)) = (command, &mut read.0.secrets)
+        && let Ok(name) = SecretName::parse(name)
+    {
+        secrets.remove(&name);
+    }
+    let mut loaded = load::understood(read);
     let plans = load::lower(&mut loaded, &check::placeholder_keyring(), key::now());
     let Some(model) = &loaded.model else { return loaded.report(reporter) };
+    // What an edit that was killed has left there can be read.
+    if let Some(memory) = memory() {
+        scratch::clear(&memory);
+    }
     let fleet = Fleet { places: &places, loaded: &loaded, model, needs: needs(model, &plans), reporter };
     match command {
         Secret::Set { name } => fleet.set(&fleet.name(name)?),
@@ -125,17 +138,21 @@ impl<'a> Fleet<'a> {
         let readers = self.readers(name)?;
         let mut plaintext = Vec::new();
         {
-            let _unseen = std::io::stdin().is_terminal().then(|| {
-                self.reporter.note(format_args!("Type the secret {name}, then Enter and Ctrl-D; it is not shown:"));
-                Unseen::new()
-            });
+            let _unseen = match std::io::stdin().is_terminal() {
+                true => {
+                    self.reporter.note(format_args!("Type the secret {name}, then Enter and Ctrl-D; it is not shown:"));
+                    at_the_end(|_| true, || drop(Unseen))?;
+                    Some(Unseen::new())
+                }
+                false => None,
+            };
             std::io::stdin()
                 .take(LARGEST as u64 + 1)
                 .read_to_end(&mut plaintext)
                 .context("can't read standard input")?;
         }
         let plaintext = self.acceptable(trimmed(plaintext))?;
-        self.write(name, &plaintext, &readers)
+        self.write(name, &plaintext, &readers, None)
     }
 
     fn acceptable(&self, plaintext: Vec<u8>) -> Result<Vec<u8>, Failure> {
@@ -150,18 +167,18 @@ impl<'a> Fleet<'a> {
 
     fn edit(&self, name: &SecretName, keys: &Keys) -> Outcome {
         let readers = self.readers(name)?;
-        let before = self.decrypted(name, keys)?;
+        let Opened { plaintext: before, file: encrypted } = self.decrypted(name, keys)?;
         let memory = memory().ok_or_else(|| {
             anyhow!("there is no directory in memory to edit it in: neither $XDG_RUNTIME_DIR nor /dev/shm is a tmpfs")
         })?;
-        let directory = tempfile::Builder::new()
-            .prefix("debrole-")
-            .permissions(fs::Permissions::from_mode(0o700))
-            .tempdir_in(memory)
-            .context("can't make a directory in memory")?;
+        let room = || format!("can't write to {}, where it is edited", memory.display());
+        let directory = Scratch::below(&memory).with_context(room)?;
+        let gone = directory.path().to_owned();
+        // What is typed on the terminal is the editor's; a terminal that is closed ends both.
+        at_the_end(|signal| signal == SIGHUP || signal == SIGTERM, move || drop(fs::remove_dir_all(&gone)))?;
         let file = directory.path().join(name.as_str());
-        let mut new = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file)?;
-        new.write_all(&before)?;
+        let mut new = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file).with_context(room)?;
+        new.write_all(&before).with_context(room)?;
         drop(new);
         let editor = ["VISUAL", "EDITOR"].iter().find_map(|name| std::env::var(name).ok().filter(|e| !e.is_empty()));
         let editor = editor.unwrap_or_else(|| "editor".to_owned());
@@ -180,15 +197,17 @@ impl<'a> Fleet<'a> {
             self.reporter.summary("nothing was changed");
             return Ok(());
         }
-        self.write(name, &after, &readers)
+        self.write(name, &after, &readers, Some(&encrypted))
     }
 
-    fn decrypted(&self, name: &SecretName, keys: &Keys) -> Result<Vec<u8>, Failure> {
+    fn decrypted(&self, name: &SecretName, keys: &Keys) -> Result<Opened, Failure> {
         let path = self.path(name);
         if !path.is_file() {
             return Err(self.refuse(&format!("there is no secrets/{name}.age: debrole secret set {name} makes it")));
         }
-        keys.decrypt(&path, true).map_err(|why| anyhow!("can't decrypt secrets/{name}.age: {why}").into())
+        let file = fs::read(&path).with_context(|| format!("can't read secrets/{name}.age"))?;
+        let plaintext = keys.decrypt(&path, true).map_err(|why| anyhow!("can't decrypt secrets/{name}.age: {why}"))?;
+        Ok(Opened { plaintext, file })
     }
 
     fn rekey(&self, names: &[String], all: bool, keys: &Keys) -> Outcome {
@@ -212,8 +231,8 @@ impl<'a> Fleet<'a> {
         for name in &chosen {
             opened.push((name, self.readers(name)?, self.decrypted(name, keys)?));
         }
-        for (name, readers, plaintext) in opened {
-            self.write(name, &plaintext, &readers)?;
+        for (name, readers, Opened { plaintext, file }) in opened {
+            self.write(name, &plaintext, &readers, Some(&file))?;
         }
         Ok(())
     }
@@ -223,8 +242,9 @@ impl<'a> Fleet<'a> {
         Ok(is_current(self.model, name, &self.readers(name)?))
     }
 
-    /// Encrypts, looks whether the plaintext is anywhere where it must not be, and writes.
-    fn write(&self, name: &SecretName, plaintext: &[u8], readers: &Readers<'_>) -> Outcome {
+    /// Encrypts, looks whether the plaintext is anywhere where it must not be, and writes. `before`: the file that the
+    /// plaintext comes from; what somebody else has written meanwhile stays.
+    fn write(&self, name: &SecretName, plaintext: &[u8], readers: &Readers<'_>, before: Option<&[u8]>) -> Outcome {
         let mut search = Search::default();
         search.needles.add(name, plaintext);
         let outcome = search.everywhere(self.places);
@@ -237,13 +257,12 @@ impl<'a> Fleet<'a> {
         let path = self.path(name);
         let directory = path.parent().unwrap_or(&self.places.root);
         fs::create_dir_all(directory).with_context(|| format!("can't make {}", directory.display()))?;
-        let mut file = tempfile::Builder::new()
-            .prefix(".secret-")
-            .permissions(fs::Permissions::from_mode(0o644))
-            .tempfile_in(directory)
-            .with_context(|| format!("can't write to {}", directory.display()))?;
-        file.write_all(&bytes).and_then(|()| file.as_file().sync_all())?;
-        file.persist(&path).with_context(|| format!("can't write {}", path.display()))?;
+        self.replace(directory, &path, &bytes, before).map_err(|failure| match failure {
+            Replaced::Meanwhile => self.refuse(&format!(
+                "secrets/{name}.age was written by somebody else meanwhile: nothing was changed, run it again"
+            )),
+            Replaced::Failed(error) => anyhow!(error).context(format!("can't write {}", path.display())).into(),
+        })?;
 
         self.reporter.summary(format_args!(
             "secrets/{name}.age: encrypted to {} and {} of administrators",
@@ -266,6 +285,30 @@ impl<'a> Fleet<'a> {
         for closed in &outcome.closed {
             self.reporter.summary(format_args!("  not searched: {closed}"));
         }
+        Ok(())
+    }
+
+    /// The whole file or the old one, and one who writes at a time.
+    fn replace(&self, directory: &Path, path: &Path, bytes: &[u8], before: Option<&[u8]>) -> Result<(), Replaced> {
+        let folder = fs::File::open(directory)?;
+        folder.lock()?;
+        if before.is_some_and(|before| fs::read(path).is_ok_and(|now| now != before)) {
+            return Err(Replaced::Meanwhile);
+        }
+        // Nobody else writes now: these are of those who were killed.
+        for entry in fs::read_dir(directory)?.flatten() {
+            if entry.file_name().as_encoded_bytes().starts_with(BEGUN.as_bytes()) {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        let mut file = tempfile::Builder::new()
+            .prefix(BEGUN)
+            .permissions(fs::Permissions::from_mode(0o644))
+            .tempfile_in(directory)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        folder.sync_all()?;
         Ok(())
     }
 
@@ -294,6 +337,61 @@ impl<'a> Fleet<'a> {
         self.reporter.member("secrets", rows);
         Ok(())
     }
+}
+
+/// A secret as it was found: decrypted, and the file that it was in.
+struct Opened {
+    plaintext: Vec<u8>,
+    file: Vec<u8>,
+}
+
+/// Why a file was not replaced.
+enum Replaced {
+    /// It is another one than that which was read.
+    Meanwhile,
+    Failed(std::io::Error),
+}
+
+impl From<std::io::Error> for Replaced {
+    fn from(error: std::io::Error) -> Replaced {
+        Replaced::Failed(error)
+    }
+}
+
+/// What the names of files begin with that are not whole yet.
+const BEGUN: &str = ".secret-";
+
+const SIGHUP: i32 = 1;
+const SIGINT: i32 = 2;
+const SIGTERM: i32 = 15;
+
+/// Does something before a signal ends this process; one that does not `end` it is not minded from now on.
+fn at_the_end(ends: fn(i32) -> bool, last: impl FnOnce() + Send + 'static) -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime for signals")?;
+    let (mut hangup, mut interrupt, mut terminate) = {
+        let _inside = runtime.enter();
+        let listen = |kind| signal(kind).context("can't listen for signals");
+        (listen(SignalKind::hangup())?, listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?)
+    };
+    std::thread::spawn(move || {
+        let signal = runtime.block_on(async {
+            loop {
+                let signal = tokio::select! {
+                    _ = hangup.recv() => SIGHUP,
+                    _ = interrupt.recv() => SIGINT,
+                    _ = terminate.recv() => SIGTERM,
+                };
+                if ends(signal) {
+                    return signal;
+                }
+            }
+        });
+        last();
+        std::process::exit(128 + signal);
+    });
+    Ok(())
 }
 
 /// By age(1), to the readers and nobody else.

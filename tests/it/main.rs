@@ -26,6 +26,7 @@ mod reproducible;
 mod resolve;
 mod runtime;
 mod schema;
+mod secret;
 mod serve;
 mod sign;
 mod tree;

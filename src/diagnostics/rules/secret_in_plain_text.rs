@@ -43,6 +43,6 @@ Accepted:
     Ym9keQ
     -> ssh-ed25519 RXm/rg c2hhcmU
     Ym9keQ
-    --- bWFj
-    ciphertext"#,
+    --- bWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWE
+    ciphertext-of-the-secret-and-its-nonce"#,
 };

@@ -34,8 +34,8 @@ Refused:
     Ym9keQ
     -> ssh-ed25519 RXm/rg c2hhcmU
     Ym9keQ
-    --- bWFj
-    ciphertext
+    --- bWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWE
+    ciphertext-of-the-secret-and-its-nonce
 
 Accepted:
 
@@ -66,6 +66,6 @@ Accepted:
     Ym9keQ
     -> ssh-ed25519 gnDfUA c2hhcmU
     Ym9keQ
-    --- bWFj
-    ciphertext"#,
+    --- bWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWE
+    ciphertext-of-the-secret-and-its-nonce"#,
 };

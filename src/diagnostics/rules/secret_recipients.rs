@@ -32,8 +32,8 @@ Refused:
     Ym9keQ
     -> ssh-ed25519 gnDfUA c2hhcmU
     Ym9keQ
-    --- bWFj
-    ciphertext
+    --- bWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWE
+    ciphertext-of-the-secret-and-its-nonce
 
 Accepted:
 
@@ -57,6 +57,6 @@ Accepted:
     Ym9keQ
     -> ssh-ed25519 RXm/rg c2hhcmU
     Ym9keQ
-    --- bWFj
-    ciphertext"#,
+    --- bWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWE
+    ciphertext-of-the-secret-and-its-nonce"#,
 };

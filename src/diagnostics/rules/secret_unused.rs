@@ -28,8 +28,8 @@ Refused:
     Ym9keQ
     -> ssh-ed25519 RXm/rg c2hhcmU
     Ym9keQ
-    --- bWFj
-    ciphertext
+    --- bWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWE
+    ciphertext-of-the-secret-and-its-nonce
 
     # secrets/db_pasword.age
     age-encryption.org/v1
@@ -37,8 +37,8 @@ Refused:
     Ym9keQ
     -> ssh-ed25519 RXm/rg c2hhcmU
     Ym9keQ
-    --- bWFj
-    ciphertext
+    --- bWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWE
+    ciphertext-of-the-secret-and-its-nonce
 
 Accepted:
 
@@ -62,6 +62,6 @@ Accepted:
     Ym9keQ
     -> ssh-ed25519 RXm/rg c2hhcmU
     Ym9keQ
-    --- bWFj
-    ciphertext"#,
+    --- bWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWE
+    ciphertext-of-the-secret-and-its-nonce"#,
 };

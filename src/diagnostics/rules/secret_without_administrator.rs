@@ -23,8 +23,8 @@ Refused:
     age-encryption.org/v1
     -> ssh-ed25519 RXm/rg c2hhcmU
     Ym9keQ
-    --- bWFj
-    ciphertext
+    --- bWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWE
+    ciphertext-of-the-secret-and-its-nonce
 
 Accepted:
 
@@ -48,6 +48,6 @@ Accepted:
     Ym9keQ
     -> ssh-ed25519 RXm/rg c2hhcmU
     Ym9keQ
-    --- bWFj
-    ciphertext"#,
+    --- bWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWE
+    ciphertext-of-the-secret-and-its-nonce"#,
 };

@@ -26,8 +26,8 @@ Refused:
     age-encryption.org/v1
     -> ssh-ed25519 baqJQQ c2hhcmU
     Ym9keQ
-    --- bWFj
-    ciphertext
+    --- bWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWE
+    ciphertext-of-the-secret-and-its-nonce
 
 Accepted:
 
@@ -51,6 +51,6 @@ Accepted:
     Ym9keQ
     -> ssh-ed25519 RXm/rg c2hhcmU
     Ym9keQ
-    --- bWFj
-    ciphertext"#,
+    --- bWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWFjbWE
+    ciphertext-of-the-secret-and-its-nonce"#,
 };

@@ -67,9 +67,13 @@ prepare() {
         return 1
     }
     id=$(printf 'debrole backup key %s' "$(cat "$state/password")" | sha256sum | cut -c1-32)
-    case $(printf '%s\n' "$there" | sed -n 's/^key //p') in
-    "$id") ;;
-    -)
+    key=$(printf '%s\n' "$there" | sed -n 's/^key //p')
+    repository=
+    case $there in *"repository yes"*) repository=yes ;; esac
+    case $key.$repository in
+    "$id.yes") return 0 ;;
+    "$id." | -.*)
+        # What a cut connection left of it there has its id, too: it is sent until a repository is made.
         # shellcheck disable=SC2086
         { age -R "$share/backup/recipients" <"$state/password" >"$state/key.age" && $ssh "key $id" <"$state/key.age"; } || {
             warn "the key did not get to $1"
@@ -83,7 +87,7 @@ prepare() {
         return 1
         ;;
     esac
-    case $there in *"repository yes"*) return 0 ;; esac
+    [ -z "$repository" ] || return 0
     to_server "$1" restic init --quiet >/dev/null || {
         warn "no repository could be made on $1"
         return 1
@@ -236,7 +240,7 @@ restore() {
     job=$1
     shift
     to='' from='' snapshot=latest
-    : >"$state/paths.$$" || die "can't write to $state"
+    true >"$state/paths.$$" || die "can't write to $state"
     while [ $# -gt 1 ]; do
         case $1 in
         --to) to=$2 ;;

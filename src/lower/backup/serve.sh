@@ -71,11 +71,12 @@ tidy() {
     flock -n 9 || return 0
     newer=
     [ ! -e "$home/tidy" ] || newer="-newer $home/tidy"
-    : >"$home/tidy.new" || return 0
+    true >"$home/tidy.new" || return 0
     # shellcheck disable=SC2086 # two words, or none
-    find "$home/repo/index" "$home/repo/snapshots" "$home/repo/keys" -type f $newer | while IFS= read -r file; do
-        whole "$file" || rm -f "$file"
-    done
+    find "$home/repo/index" "$home/repo/snapshots" "$home/repo/keys" -type f $newer -exec sh -c '
+        for file; do
+            [ "$(sha256sum <"$file" | cut -d " " -f 1)" = "${file##*/}" ] || rm -f "$file"
+        done' sh {} +
     mv "$home/tidy.new" "$home/tidy"
 }
 
@@ -105,7 +106,8 @@ home=$directory/$client
 case ${SSH_ORIGINAL_COMMAND-} in
 state)
     key=-
-    [ ! -e "$home/key.id" ] || key=$(cat "$home/key.id")
+    # Its id is written first: without the key itself it says nothing.
+    [ ! -e "$home/key.age" ] || key=$(cat "$home/key.id")
     repository=no
     [ ! -e "$home/repo/config" ] || repository=yes
     printf 'key %s\nrepository %s\n' "$key" "$repository"
@@ -117,13 +119,17 @@ state)
     exec 9>>"$home/lock"
     flock -w 60 9 || die "$client is busy here: try again later"
     if [ -e "$home/key.age" ]; then
-        [ "$(cat "$home/key.id")" != "$id" ] || exit 0
-        refused "another key in the place of the one that is here"
-        die "there is another key of $client here" 3
+        [ "$(cat "$home/key.id")" = "$id" ] || {
+            refused "another key in the place of the one that is here"
+            die "there is another key of $client here" 3
+        }
+        # A connection that is cut ends what comes, as its end does: only who has heard that it is here makes a
+        # repository. Until then it comes again, and takes the place of what may be a part.
+        [ ! -e "$home/repo/config" ] || exit 0
     fi
     head -c 65536 >"$home/key.new" || die "can't write $home/key.new"
     [ "$(head -n 1 "$home/key.new" | tr -d '\0')" = age-encryption.org/v1 ] || die "this is no key that age(1) encrypted"
-    { printf '%s\n' "$id" >"$home/key.id" && sync "$home/key.new" "$home/key.id" && mv "$home/key.new" "$home/key.age"; } ||
+    { printf '%s\n' "$id" >"$home/key.id.new" && mv "$home/key.id.new" "$home/key.id" && sync "$home/key.new" "$home/key.id" && mv "$home/key.new" "$home/key.age"; } ||
         die "can't write $home/key.age"
     ;;
 "restic "*)

@@ -156,10 +156,19 @@ sub password {
     return $good && length $password ? $password : undef;
 }
 
+# The key that was there first. A machine may add others, of no use: restic would try twenty of them, and give up.
+sub first_key {
+    my ($client) = @_;
+    opendir my $files, home($client) . '/repo/keys' or return;
+    my %when = map { $_ => (lstat home($client) . "/repo/keys/$_")[9] // 0 } grep { /^[0-9a-f]{64}\z/ } readdir $files;
+    my ($first) = sort { $when{$a} <=> $when{$b} || $a cmp $b } keys %when;
+    return defined $first ? ('--key-hint', $first) : ();
+}
+
 sub restic {
     my ($client, $password, $command, %more) = @_;
     return run(
-        command  => ['restic', '--repo', home($client) . '/repo', '--no-cache', '--quiet', @$command],
+        command  => ['restic', '--repo', home($client) . '/repo', first_key($client), '--no-cache', '--quiet', @$command],
         password => $password,
         errors   => $errors,
         %more
@@ -256,7 +265,7 @@ sub present {
     my ($client) = @_;
     my %present;
     opendir my $files, home($client) . '/repo/snapshots' or return \%present;
-    for my $id (grep { /^[0-9a-f]{64}$/ } readdir $files) {
+    for my $id (grep { /^[0-9a-f]{64}\z/ } readdir $files) {
         my $when = (lstat home($client) . "/repo/snapshots/$id")[9] or next;
         $present{$id} = $when < $now ? $when : $now;
     }
@@ -309,7 +318,7 @@ sub watch_client {
             for my $id (@new) {
                 next unless $tags{$id};
                 my $which = $tags{$id}[0] // '-';
-                $which = '-' unless $which =~ /^$job$/;
+                $which = '-' unless $which =~ /^$job\z/;
                 my ($sizes, $read) = restic($client, $password, ['stats', '--json', '--no-lock', '--mode', 'restore-size', $id]);
                 my $size = $read ? json($sizes) : undef;
                 if (ref $size ne 'HASH') {
@@ -519,7 +528,7 @@ sub ready {
 
 sub there {    # the clients that have something here
     opendir my $entries, $directory or stop("can't read $directory: $!");
-    return sort grep { /^$name$/ && !-l "$directory/$_" && -d "$directory/$_" } readdir $entries;
+    return sort grep { /^$name\z/ && !-l "$directory/$_" && -d "$directory/$_" } readdir $entries;
 }
 
 sub watch {

@@ -86,9 +86,16 @@ CONF
     mv -fT "$nrpe/$1.key.new" "$nrpe/$1.key" && mv -fT "$nrpe/$1.pem.new" "$nrpe/$1.pem"
 }
 
+# has_begun FILE: the certificate is valid already. Whoever made it may have had a clock that was ahead.
+has_begun() {
+    begins=$(openssl x509 -in "$1" -noout -startdate 2>/dev/null) || return 1
+    begins=$(date -d "${begins#notBefore=}" +%s 2>/dev/null) || return 1
+    [ "$begins" -le "$(date +%s)" ]
+}
+
 lasts() { # NAME DAYS: it is there, fits its key, and is valid for so long
     [ -s "$nrpe/$1.key" ] && [ -s "$nrpe/$1.pem" ] || return 1
-    openssl x509 -in "$nrpe/$1.pem" -noout -checkend $(($2 * 86400)) >/dev/null 2>&1 || return 1
+    openssl x509 -in "$nrpe/$1.pem" -noout -checkend $(($2 * 86400)) >/dev/null 2>&1 && has_begun "$nrpe/$1.pem" || return 1
     [ "$(openssl x509 -in "$nrpe/$1.pem" -noout -pubkey 2>/dev/null)" = "$(openssl pkey -in "$nrpe/$1.key" -pubout 2>/dev/null)" ]
 }
 
@@ -135,7 +142,7 @@ collect() {
     set +f
     for file in "$nrpe"/monitors/*.pem; do
         of=${file##*/}
-        grep -qs "^${of%.pem} " "$share/agent/monitors" || rm -f "$file"
+        cut -d ' ' -f 1 "$share/agent/monitors" | grep -qxF -e "${of%.pem}" || rm -f "$file"
     done
     cat "$nrpe"/monitors/*.pem >"$nrpe/monitors.pem.new" 2>/dev/null
     set -f
@@ -154,7 +161,8 @@ collect() {
 
 # -------------------------------------------------------------------------------------------------------------- exchange
 
-# certificates FILE USAGE: FILE holds one or two of them, and nothing else: valid, for that use, no authority's.
+# certificates FILE USAGE: FILE holds one or two of them, and nothing else: valid, for that use, no authority's. Each ends
+# with its line afterwards: others are put behind it.
 certificates() {
     [ "$(wc -c <"$1")" -le "$longest" ] || return 1
     awk -v out="$1." '
@@ -165,13 +173,14 @@ certificates() {
         END { exit bad || inside || n == 0 }' "$1" || return 1
     for n in 1 2; do
         [ -e "$1.$n" ] || continue
-        openssl x509 -in "$1.$n" -noout -checkend 0 >/dev/null 2>&1 || return 1
+        openssl x509 -in "$1.$n" -noout -checkend 0 >/dev/null 2>&1 && has_begun "$1.$n" || return 1
         openssl x509 -in "$1.$n" -noout -text 2>/dev/null | awk -v usage="$2" '
             prev ~ /X509v3 Extended Key Usage: critical/ { sub(/^ +/, ""); sub(/ +$/, ""); if ($0 == usage) use = 1 }
             prev ~ /X509v3 Basic Constraints: critical/ && /CA:FALSE/ { leaf = 1 }
             { prev = $0 }
             END { exit !(use && leaf) }' || return 1
     done
+    { cat "$1.1" && { [ ! -e "$1.2" ] || cat "$1.2"; }; } >"$1.whole" && mv -fT "$1.whole" "$1"
 }
 
 hand_out() { # NAME: what the others are to know of this machine

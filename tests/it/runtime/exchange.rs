@@ -239,3 +239,56 @@ fn certificates_are_exchanged_and_nobody_else_is_believed() {
     assert_ne!(asked.status, 0, "{}", asked.all());
     assert_eq!(db.ok("systemctl is-active nagios-nrpe-server.service"), "active\n");
 }
+
+/// Makes /root/agent.key, and /root/agent.pem that is valid in 2050.
+const FUTURE: &str = "cd /root; openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout agent.key \
+     -out agent.csr -subj '/O=pg monitoring/CN=web1' 2>&1
+     printf '%s\n' '[ca]' default_ca=c '[c]' new_certs_dir=/root database=/root/db serial=/root/serial default_md=sha256 policy=p \
+         x509_extensions=e '[p]' O=supplied CN=supplied '[e]' basicConstraints=critical,CA:FALSE keyUsage=critical,digitalSignature \
+         extendedKeyUsage=critical,serverAuth >ca.cnf
+     : >db; echo 01 >serial
+     openssl ca -batch -config ca.cnf -selfsign -keyfile agent.key -in agent.csr -startdate 20500101000000Z \
+         -enddate 20520101000000Z -notext -out agent.pem 2>&1";
+
+#[test]
+fn a_certificate_is_neither_kept_nor_taken_that_would_shut_somebody_out() {
+    if skip("certificates for NRPE", &[Need::Trees]) {
+        return;
+    }
+    let tree = Tree::new(Release::Bookworm).with_debian();
+    tree.ok("apt-get -y -q install openssl; groupadd nagios; useradd pg-agents");
+    for (path, entry) in monitoring::agent_entries(&prefix()) {
+        let Entry::File { mode, bytes } = entry else { panic!("{path} is no file") };
+        tree.write(path.as_str(), &bytes);
+        std::fs::set_permissions(tree.path(path.as_str()), std::fs::Permissions::from_mode(mode)).expect("writable");
+    }
+    tree.write("/usr/share/pg/agent/monitors", "mon-1.example.org 192.0.2.50\n");
+    let accepted = "restrict,command=\"/usr/lib/pg/agent accept web1.example.org\" ssh-ed25519 AAAA\n";
+    tree.write("/usr/share/pg/nagios-config/agents.keys", accepted);
+    tree.ok(FUTURE);
+    let n = "/var/lib/pg/nrpe";
+    let valid = format!("openssl verify -partial_chain -trusted {n}/agent.pem {n}/agent.pem");
+
+    // The clock was years ahead when it was made, and is right now.
+    tree.ok(&format!("mkdir -p {n}; install -m 640 /root/agent.key /root/agent.pem {n}/"));
+    assert!(!tree.run(&valid).succeeded(), "the test's own");
+    tree.ok("/usr/lib/pg/agent keys");
+    tree.ok(&valid);
+    let accept = |from: &str| {
+        tree.run(&format!("SSH_ORIGINAL_COMMAND=certificates /usr/lib/pg/agent accept web1.example.org <{from}"))
+    };
+    assert!(!accept("/root/agent.pem").succeeded());
+    assert!(!tree.exists(format!("{n}/hosts/web1.example.org.pem")));
+
+    // Without its last newline it would run into the next one.
+    tree.ok(&format!("printf %s \"$(cat {n}/agent.pem)\" >/root/sent"));
+    assert!(accept("/root/sent").succeeded());
+    tree.ok(&format!("cmp {n}/agent.pem {n}/hosts/web1.example.org.pem"));
+
+    // Who has left is forgotten, whoever else has a name that looks like it.
+    tree.ok(&format!(
+        "cp {n}/client.pem {n}/monitors/mon.1.example.org.pem; cp {n}/client.pem {n}/monitors/mon-1.example.org.pem"
+    ));
+    tree.ok("/usr/lib/pg/agent keys");
+    assert_eq!(tree.ok(&format!("ls {n}/monitors")), "mon-1.example.org.pem\n");
+}

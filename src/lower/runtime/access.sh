@@ -51,7 +51,7 @@ revoke() {
     fi
     mkdir -p "$cache/access/partial" "$state/access/fetched" || return 0
     chmod 0700 "$state/access"
-    : >"$r/status"
+    true >"$r/status" || return 0
     sed '/^pkgCacheFile::Generate/d' "$r/ask.conf" >"$r/fetch.conf"
     cat >>"$r/fetch.conf" <<END
 Dir::State::status "$r/status";

@@ -22,6 +22,10 @@ check() {
 
     matching '^blank ' "$w/desired" >"$w/list" || die "cannot write to $w"
     while read -r _ pkg directory; do mark "$pkg" "$directory: holds a file with a blank in its name: remove it by hand (@PREFIX@-runtime verify names it)"; done <"$w/list"
+    matching '^crowd ' "$w/desired" >"$w/list" || die "cannot write to $w"
+    while read -r _ pkg directory crowd; do
+        mark "$pkg" "$directory: holds $crowd files that no package has: more than $foreign_most are not moved away: remove them by hand, or let the directory be exclusive no more"
+    done <"$w/list"
 
     [ -s "$w/actions" ] || return 0
     matching '^wait ' "$w/actions" >"$w/list" || die "cannot write to $w"

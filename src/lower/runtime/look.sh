@@ -73,6 +73,7 @@ machine_name() {
 #              policy PATH initial|divert|adopt [MAKER]       of a file
 #              exclusive PATH PACKAGE | foreign PATH          a directory, and what is not to be in one
 #              blank PACKAGE PATH                             an exclusive directory with something we can not name
+#              crowd PACKAGE PATH NUMBER                      one with too many files of nobody's
 #              keep PATH                                      wanted by a frozen package: left as it is
 #              reload|restart PATH UNIT PACKAGE | validate PACKAGE PATH COMMAND
 #              account NAME FILE PACKAGE                      a system account, and the sysusers.d(5) that has it

@@ -62,8 +62,9 @@ find_foreign() {
         # A newline in a name would make a path of its own of what follows.
         tr '\n\0' '\001\n' <"$w/inside.0" >"$w/inside" || die "cannot write to $w"
         # What was moved away from there stays away.
-        awk -v directory="$directory/" '$1 == "absent" && index($2, directory) == 1 { print $2 }' "$applied" >>"$w/inside" ||
+        awk -v directory="$directory/" '$1 == "absent" && index($2, directory) == 1 { print $2 }' "$applied" >"$w/away" ||
             die "cannot write to $w"
+        cat "$w/away" >>"$w/inside" || die "cannot write to $w"
         find_blanks "$pkg" "$directory"
         [ -s "$w/inside" ] || continue
         grep -rhxF -f "$w/inside" --include='*.list' /var/lib/dpkg/info | cat >"$w/owned" || die "cannot write to $w"
@@ -80,6 +81,7 @@ find_foreign() {
                 print "absent " $1 " " pkg; print "foreign " $1
                 for (i = 1; i <= told; i++) { split(tell[i], t, " "); print t[1] " " $1 " " t[2] " " t[3] }
             }' "$w/owned" "$w/desired" "$w/inside" >"$w/foreign" || die "cannot write to $w"
+        find_crowd "$pkg" "$directory"
         sed -n 's/^foreign //p' "$w/foreign" >>"$w/paths" || die "cannot write to $w"
         cat "$w/foreign" >>"$w/desired" || die "cannot write to $w"
     done <"$w/exclusive"
@@ -97,6 +99,18 @@ find_blanks() { # PACKAGE DIRECTORY
     [ -s "$w/foreign" ] || return 0
     sed "s/^/$1 /" "$w/foreign" >>"$w/blanks" || die "cannot write to $w"
     printf 'blank %s %s\n' "$1" "$2" >>"$w/desired" || die "cannot write to $w"
+}
+
+# So many files are data, or the directory is the wrong one; and dpkg would have to wait for hours. What was moved away
+# before stays away.
+find_crowd() { # PACKAGE DIRECTORY: out of $w/foreign
+    crowd=$(awk -v away="$w/away" 'FILENAME == away { gone[$1] = 1; next } $1 == "foreign" && !($2 in gone) { n++ } END { print n + 0 }' \
+        "$w/away" "$w/foreign")
+    [ "$crowd" -gt "$foreign_most" ] || return 0
+    printf 'crowd %s %s %s\n' "$1" "$2" "$crowd" >>"$w/desired" || die "cannot write to $w"
+    awk -v away="$w/away" 'FILENAME == away { gone[$1] = 1; next } $2 in gone' "$w/away" "$w/foreign" >"$w/foreign.new" ||
+        die "cannot write to $w"
+    mv "$w/foreign.new" "$w/foreign" || die "cannot write to $w"
 }
 
 # Where the other package's file is while ours has its place. No program that reads the directory takes it up.

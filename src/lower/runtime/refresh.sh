@@ -229,12 +229,12 @@ refresh() {
     stopping=
     # systemd tells us alone; apt and dpkg end what they have begun.
     trap 'stopping=yes' TERM INT HUP
+    true >>"$run/refresh.lock" || { warn "cannot write to $run"; exit 2; }
     exec 8>"$run/refresh.lock"
     flock -n 8 || flock -w "$patience_seconds" 8 || { say "another refresh is under way"; exit 75; }
     rm -rf "$r"
     mkdir -m 0700 "$r" || { warn "cannot make $r"; exit 2; }
-    : >"$r/errors"
-    : >"$r/waiting"
+    if ! true >"$r/errors" || ! true >"$r/waiting"; then warn "cannot write to $r"; exit 2; fi
     source=/etc/apt/sources.list.d/@PREFIX@.sources
     origin=$(sed -n '/^Pin: release o=/{s///p;q;}' "$share/@PREFIX@.pref" 2>/dev/null)
     if [ ! -e "$source" ] || [ -z "$origin" ]; then

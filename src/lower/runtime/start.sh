@@ -29,6 +29,7 @@ setup_seconds=900               # a setup fragment, from first start to end,
 teardown_seconds=300            # and a teardown fragment
 lock_seconds=1200               # how long we wait for another run
 hold_days=31                    # the longest hold
+foreign_most=1000               # more files than that are not moved away from an exclusive directory at once
 # Packages with a manifest that are neither a role nor a host; it is in $share/NAME, without the prefix.
 of_fleet='@PREFIX@-agent @PREFIX@-backup @PREFIX@-backup-config @PREFIX@-munin-config @PREFIX@-nagios-config'
 self=$0
@@ -100,7 +101,7 @@ begin() {
     fi
     mend_state
     mkdir -p "$run" "$state/marks" "$state/packages" "$state/originals" || die "cannot make $state or $run"
-    chmod 0700 "$run" "$state/originals" || die "cannot change the mode of $run"
+    chmod 0700 "$run" "$state/originals" || die "cannot change the mode of $run and $state/originals: is a file system read-only?"
     true >>"$run/lock" || die "cannot open $run/lock"
     exec 9>"$run/lock"
     if ! flock -n 9; then

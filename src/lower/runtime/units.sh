@@ -186,6 +186,10 @@ want_own_unit() { # UNIT PACKAGE STATE SHA256 KIND STATE-BEFORE SHA256-BEFORE
         unit_state "$1"
         [ "$unit_is" = disabled ] || return 0
     fi
+    # Asked for before it is written down as done.
+    if [ "$5" = own-unit ] && [ "$7" != "$4" ] && { [ "$3" != enabled ] || [ "$6" = enabled ]; }; then
+        printf 'restart %s\n' "$1" >>"$run/queue" || die "cannot write $run/queue"
+    fi
     reload_needed=yes
     keep_unit "$1" "own-unit $1 $2 $3 $4"
     if [ "$3" = enabled ]; then
@@ -198,5 +202,4 @@ want_own_unit() { # UNIT PACKAGE STATE SHA256 KIND STATE-BEFORE SHA256-BEFORE
     elif [ "$6" = enabled ]; then
         disable_unit "$1"
     fi
-    if [ "$5" = own-unit ] && [ "$7" != "$4" ]; then printf 'restart %s\n' "$1" >>"$run/queue"; fi
 }

@@ -9,7 +9,7 @@ verify() {
     fi
     w=$(mktemp -d) || exit 2
     trap 'rm -rf "$w"' EXIT
-    : >"$w/withdrawn"
+    true >"$w/withdrawn" || die "cannot write to $w"
     if [ -e "$state/journal" ]; then
         interrupted="a run was interrupted: run @PREFIX@-runtime apply"
         if [ "${1-}" = json ]; then warn "$interrupted"; else say "$interrupted"; fi

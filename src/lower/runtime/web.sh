@@ -17,8 +17,16 @@ web_logins() {
     umask 077
     if ! mkdir -p "$web/passwords" || ! chmod 0755 "$web"; then warn "cannot make $web"; umask "$old_umask"; return 1; fi
     # Two runs at once would give two passwords; the second waits.
-    exec 6>"$web/passwords/.lock" && flock 6
-    web_administrators >"$web/passwords/.names"
+    if ! true >>"$web/passwords/.lock"; then warn "cannot write to $web"; umask "$old_umask"; return 1; fi
+    exec 6>"$web/passwords/.lock"
+    flock 6
+    # Whoever is not in half a list would lose a password.
+    if ! web_administrators >"$web/passwords/.names"; then
+        warn "cannot write to $web"
+        exec 6>&-
+        umask "$old_umask"
+        return 1
+    fi
     set +f
     for file in "$web"/passwords/*; do
         if [ -e "$file" ] && ! grep -qxF -e "${file##*/}" "$web/passwords/.names"; then rm -f "$file"; fi
@@ -54,9 +62,11 @@ web_administrators() {
         [ -n "$person" ] || continue
         expires=$(getent shadow "$person" | cut -d: -f8)
         [ -z "$expires" ] || [ "$expires" -gt $(($(date +%s) / 86400)) ] || continue
-        echo "$person"
+        echo "$person" || exit 1
     done
+    web_status=$?
     set -f
+    return "$web_status"
 }
 
 web_login() { # [--new] [NAME]

@@ -14,6 +14,7 @@ mod host;
 mod hostile;
 mod interrupted;
 mod monitoring;
+mod no_room;
 mod others;
 mod real;
 mod removal;

@@ -255,6 +255,17 @@ fn foreign_files_leave_an_exclusive_directory_and_come_back() {
     assert_eq!(host.ok("find /etc/app ! -type d | sort"), "/etc/app/a b\n/etc/app/app.conf\n/etc/app/ours\n");
     assert_eq!(host.calls(), ["reload app.service"]);
     host.ok("rm '/etc/app/a b'; pg-runtime apply");
+    // A whole store of data is no stray file.
+    host.ok("cd /etc/app; seq 1001 | xargs touch");
+    assert_eq!(host.run("pg-runtime apply").status, 1);
+    assert!(
+        host.mark("pg-role-web").starts_with("/etc/app: holds 1001 files that no package has: more than 1000 are not")
+    );
+    assert_eq!(host.ok("find /etc/app ! -type d | wc -l"), "1003\n");
+    host.ok(
+        "cd /etc/app; seq 1000 | xargs rm; pg-runtime apply; rm /var/lib/pg/originals/etc/app/1001~; : >/root/calls",
+    );
+    assert_eq!(host.ok("find /etc/app ! -type d | wc -l"), "2\n");
     host.dpkg("-P", &["pg-role-web"]);
     assert_eq!(cat(&host, "/etc/app/new /etc/app/stray"), "new\nagain\n");
     host.ok("rm /etc/app/new; echo stray >/etc/app/stray");

@@ -15,9 +15,23 @@ use crate::relation::{Relation, RelationField};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// Which packages every machine has. Found out once: whoever asks goes through all machines.
+pub struct Common {
+    known_hosts: bool,
+    agent: bool,
+}
+
+impl Common {
+    pub fn of(model: &Model) -> Common {
+        let has_keys = |host: &Host| !host.host_keys.is_empty() || !host.retired_host_keys.is_empty();
+        Common { known_hosts: model.hosts.values().any(has_keys), agent: model.has_agent() }
+    }
+}
+
 /// Lowers one host. `None` where its release is none of the fleet's.
 pub fn lower<'m>(
     model: &'m Model,
+    common: &Common,
     engine: &Engine<'m>,
     roles: &BTreeMap<&RoleName, LoweredRole<'_>>,
     host: &'m Host,
@@ -38,10 +52,10 @@ pub fn lower<'m>(
     for role in &host.roles {
         assembly.relate(RelationField::Depends, Relation::on(prefix.role_package(&role.value)));
     }
-    if model.hosts.values().any(|host| !host.host_keys.is_empty() || !host.retired_host_keys.is_empty()) {
+    if common.known_hosts {
         assembly.relate(RelationField::Depends, Relation::on(prefix.known_hosts_package()));
     }
-    if model.has_agent() {
+    if common.agent {
         assembly.relate(RelationField::Depends, Relation::on(prefix.agent_package()));
         let (default, own) =
             (agent::checks(model, &owner.package, None), agent::checks(model, &owner.package, Some(host)));
@@ -55,7 +69,7 @@ pub fn lower<'m>(
         }
     }
     let commands = nagios::backup_commands(model, host);
-    if model.has_agent() && !commands.is_empty() {
+    if common.agent && !commands.is_empty() {
         assembly.backup_checks(&commands, host.name.span);
     }
     let servers = model.roles_of(host).filter(|role| role.monitoring.nagios_server.is_some());

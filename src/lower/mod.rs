@@ -61,7 +61,9 @@ pub fn lower(model: &Model, keyring: &Keyring) -> (Vec<PackagePlan>, Vec<Diagnos
     });
     let lowered_roles: BTreeMap<_, _> = there.collect();
     let hosts: Vec<_> = model.hosts.values().collect();
-    let lowered: Vec<_> = hosts.par_iter().map(|host| host::lower(model, &engine, &lowered_roles, host)).collect();
+    let common = host::Common::of(model);
+    let lower = hosts.par_iter().map(|host| host::lower(model, &common, &engine, &lowered_roles, host));
+    let lowered: Vec<_> = lower.collect();
     for (host, lowered) in hosts.iter().zip(lowered) {
         if let Some((plan, mut problems)) = lowered {
             diagnostics.append(&mut problems);

@@ -25,6 +25,7 @@ mod staying;
 mod steps;
 mod texts;
 mod units;
+mod verbs;
 
 use super::machine::{Outcome, Release, Tree};
 use debrole::lower::runtime::{self as text, SCRIPT};

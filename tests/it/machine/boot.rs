@@ -125,7 +125,9 @@ impl Container {
         if let Ok(coverage) = std::env::var("DEBROLE_COVERAGE") {
             // As in a tree that is not booted.
             command.arg(format!("--bind={coverage}:/dev/coverage"));
-            command.arg(format!("--bind-ro={}:/dev/dash", tree.path("/usr/bin/dash").display()));
+            let dash = tree.beside().join("dash");
+            std::fs::copy(tree.path("/usr/bin/dash"), &dash).expect("the cache is writable");
+            command.arg(format!("--bind-ro={}:/dev/dash", dash.display()));
             command.arg(format!("--bind-ro={coverage}/sh:/usr/bin/dash"));
         }
         // A machine may shape its own network: the namespace is its own.

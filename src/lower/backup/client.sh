@@ -67,10 +67,10 @@ prepare() {
         return 1
     }
     id=$(printf 'debrole backup key %s' "$(cat "$state/password")" | sha256sum | cut -c1-32)
-    key=$(printf '%s\n' "$there" | sed -n 's/^key //p')
+    held=$(printf '%s\n' "$there" | sed -n 's/^key //p')
     repository=
     case $there in *"repository yes"*) repository=yes ;; esac
-    case $key.$repository in
+    case $held.$repository in
     "$id.yes") return 0 ;;
     "$id." | -.*)
         # What a cut connection left of it there has its id, too: it is sent until a repository is made.

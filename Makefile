@@ -83,7 +83,9 @@ lint: have-cargo lint-packages
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	shellcheck $$(git ls-files '*.sh' ':!src/lower/runtime') .ci/run
 	cat $(RUNTIME) | shellcheck --shell=dash -
-	$(CARGO) run --quiet --locked -- reference --check doc
+	@# Built as the tests build it: on its own, some of the crates would be compiled twice.
+	$(CARGO) test --quiet --locked --no-run
+	$(TARGET)/debug/debrole reference --check doc
 
 bench: build test-packages
 	$(call install-packages,$(BENCH_PACKAGES))

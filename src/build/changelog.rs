@@ -36,6 +36,8 @@ pub fn write(head: Head<'_>, items: &[String], earlier: &str) -> String {
         out.push_str(entry.trim_end());
         out.push('\n');
     }
+    // All of a build's are kept until their packages are made.
+    out.shrink_to_fit();
     out
 }
 

@@ -155,6 +155,7 @@ pub fn draft(input: Input<'_>) -> Result<Draft, Vec<Diagnostic>> {
         highest,
         time,
         maintainer: input.model.fleet.maintainer.clone(),
+        copyright: outcome::copyright(input.model, time),
         kept: Vec::new(),
         jobs: Vec::new(),
         site: Vec::new(),

@@ -99,6 +99,8 @@ pub struct Draft {
     /// The time of everything that is made: the input's, but always after the last publish.
     time: i64,
     maintainer: String,
+    /// See [`outcome::copyright`].
+    copyright: String,
     /// Published records that stay right.
     kept: Vec<PackageRecord>,
     jobs: Vec<Job>,
@@ -111,7 +113,6 @@ struct Job {
     kind: PackageKind,
     span: Option<Span>,
     content: Arc<DebContent>,
-    copyright: String,
     releases: Vec<Codename>,
     version: String,
     content_hash: String,
@@ -130,9 +131,9 @@ impl Draft {
     /// Makes the new .debs and hands them to the sink; each one's content ends with that. An error is the sink's own or
     /// that of a package which can't be written.
     pub fn write(self, sink: &dyn Sink) -> Result<Build, Vec<Diagnostic>> {
-        let Draft { changes, highest, time, maintainer, kept: mut records, jobs, site, access: _ } = self;
+        let Draft { changes, highest, time, maintainer, copyright, kept: mut records, jobs, site, access: _ } = self;
         let made: Vec<Result<PackageRecord, Diagnostic>> =
-            jobs.into_par_iter().map(|job| make(job, &maintainer, time, sink)).collect();
+            jobs.into_par_iter().map(|job| make(job, &maintainer, &copyright, time, sink)).collect();
         let site = site.into_par_iter().map(|new| {
             let record = new.record;
             sink.put(NewDeb { filename: &record.filename, bytes: &new.bytes, sha256: &record.sha256 })?;
@@ -159,14 +160,14 @@ impl Draft {
     }
 }
 
-fn make(job: Job, maintainer: &str, time: i64, sink: &dyn Sink) -> Result<PackageRecord, Diagnostic> {
+fn make(job: Job, maintainer: &str, copyright: &str, time: i64, sink: &dyn Sink) -> Result<PackageRecord, Diagnostic> {
     let package = deb::Package { name: &job.name, maintainer, content: &job.content };
     let stamp = deb::Stamp {
         version: &job.version,
         content_hash: &job.content_hash,
         moved_from: &job.moved_from,
         changelog: &job.changelog,
-        copyright: &job.copyright,
+        copyright: &format!("{}{copyright}", job.name),
         time,
     };
     let made = package.write(&stamp).map_err(|error| unwritable(&job.name, job.span, &error))?;

@@ -8,7 +8,7 @@ use super::{Input, Job, changelog, moved, unwritable, version};
 use crate::deb;
 use crate::diagnostics::{Diagnostic, rules};
 use crate::model::Model;
-use crate::names::{Codename, PackageName};
+use crate::names::Codename;
 use crate::plan::PackageKind;
 use crate::relation::Relation;
 use crate::repo::manifest::{Manifest, PackageRecord};
@@ -126,7 +126,6 @@ pub(super) fn new(
             name: wanted.name.clone(),
             kind: run.kind,
             span: wanted.span,
-            copyright: copyright(input.model, &wanted.name, time),
             content: Arc::clone(&run.content),
             releases: run.releases.clone(),
             changelog: changelog::write(head, &items, &earlier),
@@ -216,13 +215,13 @@ fn compare(
     Ok((difference::differences(&Snapshot::of_contents(&contents), &new), changelog))
 }
 
-/// /usr/share/doc/<name>/copyright for what brings none of its own (Debian Policy 12.5).
-fn copyright(model: &Model, name: &PackageName, time: i64) -> String {
+/// /usr/share/doc/<name>/copyright for what brings none of its own (Debian Policy 12.5), after the name that it begins with.
+pub(super) fn copyright(model: &Model, time: i64) -> String {
     let fleet = &model.fleet;
     let contact = fleet.homepage.as_deref().unwrap_or(&fleet.uri.value);
     let year = Base::first_of(time).map_or(1970, |base| base.date / 10_000);
     format!(
-        "{name} was made by debrole from the configuration of {}.\n\
+        " was made by debrole from the configuration of {}.\n\
          It is not part of Debian. Where it comes from: {contact}\n\
          \n\
          Copyright: {year} {}\n\

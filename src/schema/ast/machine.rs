@@ -98,7 +98,8 @@ schema! {
         /// The group that owns it.
         group: Text { default: "\"root\"", example: "\"adm\"", source: "groupadd(8)" },
         /// Whether nothing may be in it but what packages put there, Debian's or the fleet's. A foreign file, at any
-        /// depth, is moved away and put back when the role goes. Below /etc only.
+        /// depth, is moved away and put back when the role goes; more than 1000 at once are data, and stay with a mark.
+        /// Below /etc only.
         exclusive: Flag { default: "false", example: "true" },
         /// Units that are reloaded when the directory changed or a foreign file was moved away.
         reload: Texts { default: "[]", example: "[\"nginx.service\"]", source: "systemctl(1), reload" },

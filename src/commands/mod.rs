@@ -17,6 +17,7 @@ mod reference;
 mod secret;
 mod serve;
 mod show;
+mod signals;
 
 use crate::cli::{Cli, Command};
 use crate::reporter::Reporter;

@@ -2,6 +2,7 @@
 //! for their plaintext, here and in `debrole build`.
 
 use super::load::{self, Loaded, Places};
+use super::signals::{SIGINT, before_the_end};
 use super::{Failure, Outcome, check, key};
 use crate::cli::{Global, Identities, Secret};
 use crate::reporter::Reporter;
@@ -141,7 +142,13 @@ impl<'a> Fleet<'a> {
             let _unseen = match std::io::stdin().is_terminal() {
                 true => {
                     self.reporter.note(format_args!("Type the secret {name}, then Enter and Ctrl-D; it is not shown:"));
-                    at_the_end(|_| true, || drop(Unseen))?;
+                    before_the_end(
+                        |_| true,
+                        |signal| {
+                            Unseen::echo("echo");
+                            std::process::exit(128 + signal);
+                        },
+                    )?;
                     Some(Unseen::new())
                 }
                 false => None,
@@ -175,7 +182,13 @@ impl<'a> Fleet<'a> {
         let directory = Scratch::below(&memory).with_context(room)?;
         let gone = directory.path().to_owned();
         // What is typed on the terminal is the editor's; a terminal that is closed ends both.
-        at_the_end(|signal| signal == SIGHUP || signal == SIGTERM, move || drop(fs::remove_dir_all(&gone)))?;
+        before_the_end(
+            |signal| signal != SIGINT,
+            move |signal| {
+                let _ = fs::remove_dir_all(&gone);
+                std::process::exit(128 + signal);
+            },
+        )?;
         let file = directory.path().join(name.as_str());
         let mut new = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file).with_context(room)?;
         new.write_all(&before).with_context(room)?;
@@ -360,39 +373,6 @@ impl From<std::io::Error> for Replaced {
 
 /// What the names of files begin with that are not whole yet.
 const BEGUN: &str = ".secret-";
-
-const SIGHUP: i32 = 1;
-const SIGINT: i32 = 2;
-const SIGTERM: i32 = 15;
-
-/// Does something before a signal ends this process; one that does not `end` it is not minded from now on.
-fn at_the_end(ends: fn(i32) -> bool, last: impl FnOnce() + Send + 'static) -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime for signals")?;
-    let (mut hangup, mut interrupt, mut terminate) = {
-        let _inside = runtime.enter();
-        let listen = |kind| signal(kind).context("can't listen for signals");
-        (listen(SignalKind::hangup())?, listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?)
-    };
-    std::thread::spawn(move || {
-        let signal = runtime.block_on(async {
-            loop {
-                let signal = tokio::select! {
-                    _ = hangup.recv() => SIGHUP,
-                    _ = interrupt.recv() => SIGINT,
-                    _ = terminate.recv() => SIGTERM,
-                };
-                if ends(signal) {
-                    return signal;
-                }
-            }
-        });
-        last();
-        std::process::exit(128 + signal);
-    });
-    Ok(())
-}
 
 /// By age(1), to the readers and nobody else.
 fn encrypted(plaintext: &[u8], readers: &Readers<'_>) -> anyhow::Result<Vec<u8>> {

@@ -5,6 +5,7 @@
 use super::places::Whereabouts;
 use crate::cli::{self, Format, Global};
 use crate::commands::load::Places;
+use crate::commands::signals::before_the_end;
 use crate::commands::{Failure, Outcome, build};
 use crate::reporter::Reporter;
 use anyhow::{Context, anyhow};
@@ -84,24 +85,13 @@ fn arguments(state: &State, word: &str, global: &Global) -> Vec<std::ffi::OsStri
 
 /// On a signal this process becomes the one that takes back: no thread of it goes on meanwhile.
 fn listen(arguments: Vec<std::ffi::OsString>) -> Result<(), Failure> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime for signals")?;
-    let (mut interrupt, mut terminate, mut hangup) = {
-        let _inside = runtime.enter();
-        let listen = |kind| signal(kind).context("can't listen for signals");
-        (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?, listen(SignalKind::hangup())?)
-    };
-    std::thread::spawn(move || {
-        let signal = runtime.block_on(async {
-            tokio::select! { _ = interrupt.recv() => 2, _ = terminate.recv() => 15, _ = hangup.recv() => 1 }
-        });
+    let last = move |signal: i32| {
         let mut back = Command::new(SELF);
         let error = back.args(arguments).args(["--status", &(128 + signal).to_string()]).env_remove(RUN).exec();
         // The second process sees that this one has gone.
         std::panic::resume_unwind(Box::new(error));
-    });
-    Ok(())
+    };
+    Ok(before_the_end(|_| true, last)?)
 }
 
 /// `debrole guard`.

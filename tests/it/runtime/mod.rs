@@ -18,7 +18,6 @@ mod no_room;
 mod others;
 mod real;
 mod removal;
-mod room;
 mod secrets;
 mod sequences;
 mod staying;

@@ -1,8 +1,11 @@
-//! A file system that becomes full at any step of a run: dpkg hears nothing of it, each file is the old or the new one, and
-//! when there is room again the next run completes.
+//! File systems that are full, or become it at any step of a run: it says so, dpkg hears nothing of it, each file is the
+//! old or the new one, and when there is room again the next run completes.
 
-use super::interrupted::machine;
+use super::interrupted::{MACHINE, machine};
 use crate::machine::{Need, skip};
+
+/// Files of which there is the old or the new one at each moment.
+const WHOLE: &str = "/etc/app/replaced /etc/motd /etc/debian/conffile";
 
 /// In the place of each program that changes something: counts the calls, and before the one that /root/at names fills
 /// what is to be full.
@@ -15,8 +18,7 @@ read -r at </root/at
 exec /root/bin/NAME "$@"
 "#;
 
-const SWEEP: &str = r#"
-set -e
+const FILLED: &str = r#"
 for p in mv ln install rm rmdir mkdir cp chmod chown sync cat dpkg-divert sed grep awk; do
     mkdir -p /root/bin
     cp -L /usr/bin/$p /root/bin/$p
@@ -36,21 +38,6 @@ case HOW in
 room) fill='/root/bin/cat /dev/zero >FULL/.fill 2>/dev/null' ;;
 inodes) fill='/root/bin/mkdir FULL/.fill; i=0; while : 2>/dev/null >FULL/.fill/$i; do i=$((i + 1)); done' ;;
 esac
-all='etc/app etc/debian etc/kept etc/motd etc/munin etc/theirs srv var/lib/pg var/backups var/lib/dpkg/diversions'
-save() { mkdir /root/save; cd /; cp -a --parents $(ls -d $all 2>/dev/null) /root/save/; }
-back() { cd /; rm -rf $all run/pg; cp -a /root/save/. /; : >/root/calls; }
-look() {
-    cd /
-    find etc/app etc/debian etc/kept etc/motd etc/munin etc/theirs srv var/lib/pg/originals -printf '%p %y %m %u:%g %l\n' 2>&1 | sort
-    find etc/app etc/debian etc/kept etc/motd etc/theirs srv var/lib/pg/originals -type f -exec sha256sum {} + 2>&1 | sort -k2
-    sed 1d var/lib/pg/applied
-    cat var/lib/pg/packages/* var/lib/pg/units var/lib/pg/munin var/lib/dpkg/diversions var/lib/pg/recheck 2>/dev/null || true
-}
-whole() {
-    for f in WHOLE; do
-        sha256sum <"$f" | grep -qxF -f /root/either || { echo "$f is neither old nor new at $n"; cat /root/out; exit 1; }
-    done
-}
 for f in WHOLE; do sha256sum <$f; done >/root/either
 save
 RUN >/root/out 2>&1
@@ -64,6 +51,7 @@ for n in $(seq 1 STEP $total); do
     back
     echo 0 >/root/count
     echo $n >/root/at
+    at="full at $n"
     DPKG_MAINTSCRIPT_NAME=postinst RUN >/root/out 2>&1 || { echo "full at $n: dpkg hears of it"; cat /root/out; exit 1; }
     echo 0 >/root/at
     whole
@@ -83,17 +71,17 @@ echo $total
 "#;
 
 /// Before every `step`-th call.
-fn sweep(full: &str, how: &str, step: u32) {
+fn filled(full: &str, how: &str, step: u32) {
     if skip("a full disk under dpkg", &[Need::Trees]) {
         return;
     }
-    let text = SWEEP
+    let text = format!("{MACHINE}{FILLED}")
         .replace("WRAPPER", WRAPPER)
         .replace("FULL", full)
         .replace("HOW", how)
         .replace("STEP", &step.to_string())
         .replace("RUN", "pg-runtime apply")
-        .replace("WHOLE", "/etc/app/replaced /etc/motd /etc/debian/conffile");
+        .replace("WHOLE", WHOLE);
     let said = machine().ok(&text);
     let total: u32 = said.trim().parse().expect("the number of calls");
     assert!(total >= 40, "only {total}");
@@ -101,20 +89,82 @@ fn sweep(full: &str, how: &str, step: u32) {
 
 #[test]
 fn no_room_for_the_work_of_a_run_and_the_next_one_completes() {
-    sweep("/run", "room", 15);
+    filled("/run", "room", 15);
 }
 
 #[test]
 fn no_inode_for_the_work_of_a_run_and_the_next_one_completes() {
-    sweep("/run", "inodes", 15);
+    filled("/run", "inodes", 15);
 }
 
 #[test]
 fn no_room_for_records_and_copies_and_the_next_run_completes() {
-    sweep("/var", "room", 25);
+    filled("/var", "room", 25);
 }
 
 #[test]
 fn no_inode_for_files_and_the_next_run_completes() {
-    sweep("/etc", "inodes", 25);
+    filled("/etc", "inodes", 25);
+}
+
+/// As dpkg calls it, with room for more and more files or bytes in DIRECTORY, a file system of its own, until all goes well.
+const SMALL: &str = r#"
+for f in WHOLE; do sha256sum <$f; done >/root/either
+save
+pg-runtime apply >/root/out 2>&1
+for f in WHOLE; do sha256sum <$f; done >>/root/either
+look >/root/expected
+room() { # INODES PAGES
+    mount -o remount,nr_inodes=$1,size=$(($2 * 4))k /DIRECTORY
+}
+ended=0
+for limit in inodes pages; do
+    n=0
+    while :; do
+        n=$((n + STEP))
+        at="$n $limit"
+        back
+        mkdir -p /DIRECTORY
+        mount -t tmpfs none /DIRECTORY
+        [ ! -d /root/save/DIRECTORY ] || cp -a /root/save/DIRECTORY/. /DIRECTORY
+        set -- $(df --output=iused,used -B 4096 /DIRECTORY | tail -n 1)
+        case $limit in inodes) room $(($1 + n)) 10000 ;; *) room 10000 $(($2 + n)) ;; esac
+        status=0
+        DPKG_MAINTSCRIPT_NAME=postinst DPKG_MAINTSCRIPT_PACKAGE=pg-role-web pg-runtime apply >/root/out 2>&1 || status=$?
+        [ $status = 0 ] || { echo "with room for $at: status $status"; cat /root/out; exit 1; }
+        whole
+        room 10000 10000
+        if look | cmp -s /root/expected - && ! ls /var/lib/pg/marks/* >/dev/null 2>&1; then umount /DIRECTORY; break; fi
+        grep -qE 'pg-runtime: |No space left' /root/out || { echo "with room for $at: nothing was said"; cat /root/out; exit 1; }
+        pg-runtime apply >/root/out 2>&1 || { echo "after room for $at: it failed"; cat /root/out; exit 1; }
+        look >/root/found
+        cmp -s /root/expected /root/found || { echo "after room for $at:"; diff /root/expected /root/found || true; cat /root/out; exit 1; }
+        grep -q 'reload app.service' /root/calls || { echo "after room for $at: no reload"; cat /root/out; exit 1; }
+        grep -q 'restart munin-node.service' /root/calls || { echo "after room for $at: no restart"; cat /root/out; exit 1; }
+        [ "$(ls /var/lib/pg/marks)" = "" ] || { echo "after room for $at: a mark is left"; exit 1; }
+        ended=$((ended + 1))
+        umount /DIRECTORY
+    done
+done
+echo "$ended"
+"#;
+
+/// The machine with less and less room, in steps, in this directory.
+fn small(directory: &str, step: u32, least: u32) {
+    if skip("small file systems", &[Need::Trees]) {
+        return;
+    }
+    let text = format!("{MACHINE}{SMALL}").replace("DIRECTORY", directory).replace("STEP", &step.to_string());
+    let said = machine().ok(&text.replace("WHOLE", WHOLE));
+    assert!(said.trim().parse::<u32>().is_ok_and(|ended| ended >= least), "{said}");
+}
+
+#[test]
+fn a_run_that_finds_no_room_for_its_lists_says_so_and_the_next_one_completes() {
+    small("run/pg", 5, 10);
+}
+
+#[test]
+fn a_run_that_finds_no_room_for_its_state_says_so_and_the_next_one_completes() {
+    small("var/lib/pg", 1, 5);
 }

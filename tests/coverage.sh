@@ -1,7 +1,7 @@
 #!/bin/bash
 # How much of the runtime's script the tests reach: functions, lines on which a command begins, commands, and branches
 # (tests/coverage.pl says what those are); and what they do not. A probe stands before each command of the script that
-# machines run meanwhile (tests/it/machine/tree.rs); booted ones run it as it is. Needs shfmt.
+# machines run meanwhile (tests/it/machine/{tree,boot}.rs). Needs shfmt.
 #
 #   tests/coverage.sh [TEST-FILTER...]       runtime:: and what else reaches refreshes and secrets, without filters
 set -euo pipefail

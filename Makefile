@@ -72,7 +72,7 @@ test: have-cargo test-packages
 	CARGO="$(CARGO)" tests/all.sh
 
 # Machine tests are those in modules whose names are listed here: they need root, Debian trees or minutes.
-SLOW := example:: provision:: backup:: provision:: faults:: readers:: machine:: runtime:: archive:: gate:: packages:: reproducible::
+SLOW := example:: provision:: backup:: secret:: faults:: readers:: machine:: runtime:: archive:: gate:: packages:: reproducible::
 test-quick: have-cargo lint-packages
 	$(CARGO) test --locked -- $(foreach s,$(SLOW),--skip $(s))
 

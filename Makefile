@@ -71,7 +71,7 @@ reference: build
 test: have-cargo test-packages
 	CARGO="$(CARGO)" tests/all.sh
 
-# Machine tests are those in modules whose names are listed here: they need root, Debian trees or minutes.
+# Modules that are no quick tests: they need root, Debian trees, programs that only the tests need, or minutes.
 SLOW := example:: provision:: backup:: secret:: faults:: readers:: machine:: runtime:: archive:: gate:: packages:: reproducible::
 test-quick: have-cargo lint-packages
 	$(CARGO) test --locked -- $(foreach s,$(SLOW),--skip $(s))

@@ -116,7 +116,7 @@ pub fn publish(args: &cli::Build, places: &Places, withdrawn: &[String], reporte
         }
     };
     reporter.diagnostics(&chosen.warnings, &loaded.tree.sources);
-    // Nor is what the tree says of roles and machines: the indexes of a large fleet take as much.
+    // What the tree says of roles and machines is needed no more: the indexes of a large fleet take as much room.
     if let Some(model) = &mut loaded.model {
         (model.roles, model.hosts) = Default::default();
     }

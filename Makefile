@@ -19,8 +19,9 @@ TARGET  := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 BUILD_PACKAGES := gcc libc6-dev pkg-config libgpgme-dev libgpg-error-dev gpg gpg-agent gpgv apt-utils \
                   ca-certificates debian-archive-keyring
 LINT_PACKAGES  := shellcheck dash
-TEST_PACKAGES  := age mmdebstrap systemd-container iproute2 socat strace lintian reprepro aptly debmirror python3-debian \
-                  dpkg-dev sqv debsums equivs fakeroot curl git xz-utils util-linux procps openssh-client sudo time groff-base \
+QUICK_PACKAGES := sqv strace sudo
+TEST_PACKAGES  := age mmdebstrap systemd-container iproute2 socat lintian reprepro aptly debmirror python3-debian \
+                  dpkg-dev debsums equivs fakeroot curl git xz-utils util-linux procps openssh-client time groff-base \
                   qemu-system-x86 ovmf libvirt-daemon-system libvirt-clients openssh-server \
                   fdisk mtools dosfstools e2fsprogs btrfs-progs xfsprogs
 BENCH_PACKAGES := debvm python3
@@ -36,7 +37,7 @@ define install-packages
 endef
 
 .PHONY: all build fleet test test-quick lint bench deb install uninstall clean build-packages lint-packages \
-        test-packages deb-packages reference have-cargo
+        quick-packages test-packages deb-packages reference have-cargo
 
 all: build fleet
 	@echo
@@ -53,7 +54,9 @@ build-packages:
 	$(call install-packages,$(BUILD_PACKAGES))
 lint-packages: build-packages
 	$(call install-packages,$(LINT_PACKAGES))
-test-packages: lint-packages
+quick-packages: lint-packages
+	$(call install-packages,$(QUICK_PACKAGES))
+test-packages: quick-packages
 	$(call install-packages,$(TEST_PACKAGES))
 deb-packages: build-packages
 	$(call install-packages,$(DEB_PACKAGES))
@@ -73,7 +76,7 @@ test: have-cargo test-packages
 
 # Modules that are no quick tests: they need root, Debian trees, programs that only the tests need, or minutes.
 SLOW := example:: provision:: backup:: secret:: faults:: readers:: machine:: runtime:: archive:: gate:: packages:: reproducible::
-test-quick: have-cargo lint-packages
+test-quick: have-cargo quick-packages
 	$(CARGO) test --locked -- $(foreach s,$(SLOW),--skip $(s))
 
 # The parts of the runtime's script, in the order in which they are put together.

@@ -389,9 +389,11 @@ fn report(
             ));
             if let Some(gate) = &new.gate {
                 reporter.diagnostics(&gate.warnings, &loaded.tree.sources);
+                let sqv = gate.checked.iter().any(|check| check.starts_with("sqv "));
                 reporter.summary(format_args!(
-                    "  gate: {} checks of apt, its solver, gpgv and sqv held in {:.1} s (--format json lists them)",
+                    "  gate: {} checks of apt, its solver{} held in {:.1} s (--format json lists them)",
                     gate.checked.len(),
+                    if sqv { ", gpgv and sqv" } else { " and gpgv" },
                     gate.elapsed.as_secs_f64()
                 ));
                 for skipped in &gate.skipped {

@@ -27,6 +27,7 @@ pub use self::{
     cache::{Release, cache_directory, sources as debian_sources},
     command::Outcome,
     lab::Lab,
+    mounts::Scratch,
     tree::{Services, Tree},
 };
 

@@ -9,6 +9,13 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+/// A tree is written to in memory where so many bytes of it are there: three tests with three machines each, and the
+/// compiler beside them.
+const PLENTY: u64 = 10 << 30;
+
+/// What one tree can have written to it in memory. (The largest, a machine that goes from bookworm to trixie, has 2 GB.)
+const MOST_WRITTEN: &str = "6g";
+
 static COUNT: AtomicU32 = AtomicU32::new(0);
 static SWEEP: Once = Once::new();
 
@@ -33,27 +40,33 @@ impl Scratch {
     pub fn path(&self) -> &Path {
         &self.path
     }
-    /// `source` as an overlay at `<scratch>/root`, or a plain copy of it where overlays can't be had.
+    /// `source` as an overlay at `<scratch>/root`, or a plain copy of it where overlays can't be had. What is written
+    /// to it is kept in memory while there is plenty: half of the processors' time went to the disk's file system, most
+    /// of it for installing packages into trees that are thrown away a minute later.
     pub fn copy_of(&self, source: &Path) -> PathBuf {
-        let root = self.path.join("root");
-        for directory in ["root", "upper", "work"] {
-            std::fs::create_dir(self.path.join(directory)).expect("a fresh directory");
+        let [root, written] = ["root", "written"].map(|directory| {
+            let path = self.path.join(directory);
+            std::fs::create_dir(&path).expect("a fresh directory");
+            path
+        });
+        if memory_available() >= PLENTY {
+            // Where it can't be mounted, the directory below serves as well.
+            mount("tmpfs", &format!("size={MOST_WRITTEN},mode=0755"), &written);
         }
+        let [upper, work] = ["upper", "work"].map(|directory| {
+            let path = written.join(directory);
+            std::fs::create_dir(&path).expect("a fresh directory");
+            path
+        });
         // redirect_dir and index: without them a rename of a lower directory gives EXDEV and hard links break.
         let options = format!(
             "lowerdir={},upperdir={},workdir={},redirect_dir=on,index=on",
             source.display(),
-            self.path.join("upper").display(),
-            self.path.join("work").display()
+            upper.display(),
+            work.display()
         );
-        let overlay = |more: &str| {
-            let options = format!("{options}{more}");
-            let mut mount = Command::new("mount");
-            mount.args(["-t", "overlay", "debrole-test", "-o", &options]).arg(&root);
-            mount.output().is_ok_and(|output| output.status.success())
-        };
         // Nobody reads this file system after a crash of the machine: volatile, nothing waits for the disk.
-        if !overlay(",volatile") && !overlay("") {
+        if !mount("overlay", &format!("{options},volatile"), &root) && !mount("overlay", &options, &root) {
             sh(
                 &format!("cp -a --reflink=auto '{}/.' '{}'", source.display(), root.display()),
                 Duration::from_secs(300),
@@ -61,6 +74,20 @@ impl Scratch {
         }
         root
     }
+}
+
+/// A file system without a device at `point`; whether it could be had.
+fn mount(kind: &str, options: &str, point: &Path) -> bool {
+    let mut mount = Command::new("mount");
+    mount.args(["-t", kind, "debrole-test", "-o", options]).arg(point);
+    mount.output().is_ok_and(|output| output.status.success())
+}
+
+/// Bytes of memory that programs can have before something is written to swap: MemAvailable of /proc/meminfo (proc(5)).
+fn memory_available() -> u64 {
+    let table = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = table.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    line.and_then(|rest| rest.trim().strip_suffix(" kB")?.parse::<u64>().ok()).unwrap_or(0) * 1024
 }
 
 impl Drop for Scratch {

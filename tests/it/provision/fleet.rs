@@ -1,7 +1,7 @@
 //! What machines are made of: a small fleet that is published by the real program, and Debian's own mirror as this
 //! machine reaches it.
 
-use crate::machine::{Release, cache_directory, debian_sources};
+use crate::machine::{Release, Scratch, cache_directory, debian_sources};
 use debrole::provision::base::{self, Base, BaseRequest};
 use debrole::provision::{
     Accelerator, Disk, FileSystem, Firmware, Identity, Machine, Phase, Progress, Release as Suite, Repository, Source,
@@ -9,7 +9,6 @@ use debrole::provision::{
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{LazyLock, Mutex};
-use tempfile::TempDir;
 
 pub const HOST: &str = "made1.example.org";
 /// The word of its console.
@@ -36,7 +35,7 @@ impl Heard {
 
 /// A published fleet of one machine and one role.
 pub struct Fleet {
-    directory: TempDir,
+    directory: Scratch,
 }
 
 const TREE: &[(&str, &str)] = &[
@@ -55,7 +54,8 @@ const TREE: &[(&str, &str)] = &[
 ];
 
 pub static FLEET: LazyLock<Fleet> = LazyLock::new(|| {
-    let directory = tempfile::Builder::new().prefix("debrole-made-").tempdir().unwrap();
+    // Not a temporary directory: what is static is not dropped, and the next run clears this one's.
+    let directory = Scratch::new();
     for (path, text) in TREE {
         let path = directory.path().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();

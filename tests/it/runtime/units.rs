@@ -301,3 +301,23 @@ fn services_of_a_package_that_was_set_aside_are_left_alone() {
     assert_eq!(host.calls(), ["start x.service", "stop a.service"]);
     assert!(host.tree.exists("/root/setup"));
 }
+
+#[test]
+fn a_timer_of_the_runtimes_that_was_disabled_stays_so_when_the_runtime_is_upgraded() {
+    if skip("dpkg", &[Need::Trees]) {
+        return;
+    }
+    let host = Host::new();
+    const TIMERS: [&str; 4] = ["pg-access.timer", "pg-refresh-keyring.timer", "pg-refresh.timer", "pg-verify.timer"];
+    let states = || TIMERS.map(|timer| enabled(&host, timer));
+    assert_eq!(states(), ["enabled"; 4]);
+    host.ok("systemctl disable pg-refresh.timer; systemctl mask pg-verify.timer");
+    host.runtime("2");
+    host.dpkg("-i", &["pg-runtime_2"]);
+    assert_eq!(states(), ["enabled", "enabled", "disabled", "masked"]);
+    host.ok("systemctl enable pg-refresh.timer; systemctl unmask pg-verify.timer");
+    host.runtime("3");
+    host.dpkg("-i", &["pg-runtime_3"]);
+    assert_eq!(states(), ["enabled"; 4]);
+    assert_eq!(host.ok("dpkg --audit"), "");
+}

@@ -74,7 +74,7 @@ reference: build
 test: have-cargo test-packages
 	CARGO="$(CARGO)" tests/all.sh
 
-# Modules that are no quick tests: they need root, Debian trees, programs that only the tests need, or minutes.
+# Modules that are no quick tests: they need root, Debian trees, more programs than QUICK_PACKAGES has, or minutes.
 SLOW := example:: provision:: backup:: secret:: faults:: readers:: machine:: runtime:: archive:: gate:: packages:: reproducible::
 test-quick: have-cargo quick-packages
 	$(CARGO) test --locked -- $(foreach s,$(SLOW),--skip $(s))

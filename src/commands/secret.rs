@@ -1,23 +1,23 @@
-//! `debrole secret …`: secrets are encrypted and decrypted by age(1), and written nowhere but encrypted. And the search
-//! for their plaintext, here and in `debrole build`.
+//! `debrole secret …`: secrets are encrypted and decrypted by age(1), and written nowhere but encrypted.
 
+mod readers;
+mod search;
+
+pub use readers::encrypted_anew;
+pub use search::Search;
+
+use self::readers::{Keys, Readers, encrypted, is_current, readers};
 use super::load::{self, Loaded, Places};
 use super::signals::{SIGINT, before_the_end};
 use super::{Failure, Outcome, check, key};
-use crate::cli::{Global, Identities, Secret};
+use crate::cli::{Global, Secret};
 use crate::reporter::Reporter;
 use anyhow::{Context, anyhow};
-use debrole::age::{self, Recipient};
-use debrole::archive;
-use debrole::diagnostics::Diagnostic;
-use debrole::exec::Command;
-use debrole::leak::{self, Needles};
-use debrole::lower::secret::{Need, administrators, machine_key, needs};
+use debrole::leak;
+use debrole::lower::secret::{Need, needs};
 use debrole::model::Model;
 use debrole::names::{HostName, SecretName};
-use debrole::plan::PackagePlan;
 use debrole::scratch::{self, Scratch};
-use debrole::ssh_key::PublicKey;
 use debrole::tree::Tree;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,13 +25,9 @@ use std::fs;
 use std::io::{IsTerminal, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// The largest secret, in bytes.
 const LARGEST: usize = 64 << 10;
-/// Somebody may have to type a passphrase, or to touch nothing for a while.
-const PATIENCE: Duration = Duration::from_secs(600);
-
 pub fn run(command: &Secret, global: &Global, reporter: &Reporter) -> Outcome {
     let places = load::places(global, reporter)?;
     let mut read = Tree::read(&places.root);
@@ -57,59 +53,12 @@ pub fn run(command: &Secret, global: &Global, reporter: &Reporter) -> Outcome {
     }
 }
 
-/// The private keys to decrypt with.
-struct Keys(Vec<PathBuf>);
-
-impl Keys {
-    fn of(identities: &Identities) -> Keys {
-        match identities.identities.is_empty() {
-            true => Keys::usual(),
-            false => Keys(identities.identities.clone()),
-        }
-    }
-
-    /// Those that are named in the environment, else the user's own.
-    fn usual() -> Keys {
-        if let Some(named) = std::env::var_os("DEBROLE_IDENTITY") {
-            return Keys(vec![named.into()]);
-        }
-        let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-        let files = ["id_ed25519", "id_rsa"].map(|name| home.join(".ssh").join(name));
-        Keys(files.into_iter().filter(|file| file.is_file()).collect())
-    }
-
-    /// `asking`: whether somebody may be asked for a key's passphrase, which age does on the terminal.
-    fn decrypt(&self, file: &Path, asking: bool) -> Result<Vec<u8>, String> {
-        if self.0.is_empty() {
-            return Err("there is no key to decrypt with: name one with --identity".into());
-        }
-        // In a session of its own, age has no terminal to ask on.
-        let command = if asking { Command::new("age") } else { Command::new("setsid").args(["-w", "age"]) };
-        let keys = self.0.iter().flat_map(|key| [Path::new("-i"), key.as_path()]);
-        let output = command.arg("-d").args(keys).arg(file).limit(PATIENCE).run();
-        match output {
-            Ok(output) if output.success() => Ok(output.stdout),
-            Ok(output) => Err(output.stderr_text().lines().next().unwrap_or("age failed").to_owned()),
-            Err(error) => Err(error.to_string()),
-        }
-    }
-}
-
 struct Fleet<'a> {
     places: &'a Places,
     loaded: &'a Loaded,
     model: &'a Model,
     needs: BTreeMap<SecretName, Need<'a>>,
     reporter: &'a Reporter,
-}
-
-/// Those to whom a secret is to be encrypted.
-struct Readers<'a> {
-    keys: Vec<&'a PublicKey>,
-    machines: Vec<&'a HostName>,
-    /// Machines that need it and have no key.
-    without: Vec<&'a HostName>,
-    people: usize,
 }
 
 impl<'a> Fleet<'a> {
@@ -374,75 +323,6 @@ impl From<std::io::Error> for Replaced {
 /// What the names of files begin with that are not whole yet.
 const BEGUN: &str = ".secret-";
 
-/// By age(1), to the readers and nobody else.
-fn encrypted(plaintext: &[u8], readers: &Readers<'_>) -> anyhow::Result<Vec<u8>> {
-    let keys = readers.keys.iter().flat_map(|key| ["-r".to_owned(), key.to_string()]);
-    let output = Command::new("age").args(keys).input(plaintext).run_ok()?;
-    let wanted: BTreeSet<Recipient> = readers.keys.iter().filter_map(|key| Recipient::of(key)).collect();
-    let made = age::recipients(&output.stdout).map_err(|error| anyhow!("age made something else: {error}"))?;
-    if made.into_iter().collect::<BTreeSet<_>>() != wanted {
-        return Err(anyhow!("age encrypted to others than it was told"));
-    }
-    Ok(output.stdout)
-}
-
-/// Those to whom a secret is to be encrypted; None where no administrator would be among them.
-fn readers<'a>(model: &'a Model, needs: &BTreeMap<SecretName, Need<'a>>, name: &SecretName) -> Option<Readers<'a>> {
-    let people = administrators(model);
-    if people.is_empty() {
-        return None;
-    }
-    let mut readers = Readers { people: people.len(), keys: Vec::new(), machines: Vec::new(), without: Vec::new() };
-    readers.keys.extend(people.into_iter().map(|(_, key)| key));
-    for (fqdn, host) in needs.get(name).into_iter().flat_map(|need| &need.machines) {
-        match machine_key(host) {
-            Some(key) => {
-                readers.machines.push(fqdn);
-                readers.keys.push(key);
-            }
-            None => readers.without.push(fqdn),
-        }
-    }
-    Some(readers)
-}
-
-fn is_current(model: &Model, name: &SecretName, readers: &Readers<'_>) -> bool {
-    let wanted: BTreeSet<Recipient> = readers.keys.iter().filter_map(|key| Recipient::of(key)).collect();
-    let file = model.secrets.files.get(name);
-    file.is_some_and(|file| file.recipients.iter().cloned().collect::<BTreeSet<_>>() == wanted)
-}
-
-/// What a machine needs of the secrets and can't decrypt with the key that it has in this model, encrypted anew and not
-/// written: by the user's own keys, and without asking anybody. The error is a sentence.
-pub fn encrypted_anew(
-    places: &Places,
-    model: &Model,
-    plans: &[PackagePlan],
-    host: &HostName,
-) -> Result<Vec<(SecretName, Vec<u8>)>, String> {
-    let needs = needs(model, plans);
-    let mut anew = Vec::new();
-    for (name, need) in &needs {
-        if !model.secrets.files.contains_key(name) || !need.machines.contains_key(host) {
-            continue;
-        }
-        let Some(readers) = readers(model, &needs, name) else { continue };
-        if is_current(model, name, &readers) {
-            continue;
-        }
-        let path = places.root.join("secrets").join(format!("{name}.age"));
-        let plaintext = Keys::usual().decrypt(&path, false).map_err(|why| {
-            format!(
-                "secrets/{name}.age has to be encrypted to the machine's new host key, and can't be decrypted here: {why} \
-                 (DEBROLE_IDENTITY names an administrator's key)"
-            )
-        })?;
-        let bytes = encrypted(&plaintext, &readers).map_err(|error| format!("secrets/{name}.age: {error:#}"))?;
-        anew.push((name.clone(), bytes));
-    }
-    Ok(anew)
-}
-
 /// While it lives, the terminal does not show what is typed.
 struct Unseen;
 
@@ -496,107 +376,6 @@ fn machines(hosts: &[&HostName]) -> String {
 
 fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
-}
-
-/// The search for the plaintext of secrets in what a build makes.
-#[derive(Default)]
-pub struct Search {
-    needles: Needles,
-    /// Secrets that could not be decrypted here.
-    closed: Vec<SecretName>,
-    why: String,
-}
-
-impl Search {
-    /// For all secrets that can be decrypted here without asking anybody.
-    pub fn of(model: &Model, places: &Places) -> Search {
-        let mut search = Search::default();
-        let keys = Keys::usual();
-        for name in model.secrets.files.keys() {
-            match keys.decrypt(&places.root.join("secrets").join(format!("{name}.age")), false) {
-                Ok(plaintext) => search.needles.add(name, &plaintext),
-                Err(why) => {
-                    search.closed.push(name.clone());
-                    search.why = why;
-                }
-            }
-        }
-        search
-    }
-
-    /// What of the search is not done.
-    pub fn not_run(&self) -> Vec<String> {
-        let mut out = Vec::new();
-        if !self.closed.is_empty() {
-            let count = count(self.closed.len(), "secret");
-            out.push(format!("the search for the plaintext of {count}: {} (DEBROLE_IDENTITY names a key)", self.why));
-        }
-        if !self.needles.short.is_empty() {
-            let names: Vec<&str> = self.needles.short.iter().map(SecretName::as_str).collect();
-            out.push(format!(
-                "the search for the plaintext of {}: fewer than {} bytes",
-                names.join(", "),
-                leak::SHORTEST
-            ));
-        }
-        out
-    }
-
-    /// The tree, without its repository.
-    pub fn tree(&self, places: &Places) -> Result<(), Vec<Diagnostic>> {
-        let mut outcome = leak::Outcome::default();
-        self.in_tree(places, &mut outcome);
-        verdict(&outcome)
-    }
-
-    fn in_tree(&self, places: &Places, outcome: &mut leak::Outcome) {
-        if self.needles.is_empty() {
-            return;
-        }
-        let leave = [places.root.join(".git"), places.root.join("keys"), places.out.clone()];
-        // What other programs make and can make again says so (https://bford.info/cachedir/).
-        let leave = |path: &Path| leave.iter().any(|p| p == path) || path.join("CACHEDIR.TAG").exists();
-        self.needles.search_path(&places.root, Path::new(""), &leave, outcome);
-    }
-
-    /// A package, before it is published.
-    pub fn package(&self, filename: &str, bytes: &[u8]) -> Result<(), Diagnostic> {
-        if self.needles.is_empty() {
-            return Ok(());
-        }
-        let mut outcome = leak::Outcome::default();
-        self.needles.search(filename, bytes, &mut outcome);
-        outcome.diagnostics().into_iter().next().map_or(Ok(()), Err)
-    }
-
-    /// What was published beside the packages: indexes, the manifest.
-    pub fn repository(&self, places: &Places) -> Result<(), Vec<Diagnostic>> {
-        let mut outcome = leak::Outcome::default();
-        if !self.needles.is_empty() {
-            let pool = places.out.join("pool");
-            self.needles.search_path(&places.out, &places.out, &|path| path == pool, &mut outcome);
-        }
-        verdict(&outcome)
-    }
-
-    /// The tree, the repository with all packages, and debrole's caches.
-    fn everywhere(&self, places: &Places) -> leak::Outcome {
-        let mut outcome = leak::Outcome::default();
-        if self.needles.is_empty() {
-            return outcome;
-        }
-        self.in_tree(places, &mut outcome);
-        let cache = archive::Options::new(archive::Lists::Refresh).cache;
-        for directory in [&places.out, &cache] {
-            self.needles.search_path(directory, directory, &|_| false, &mut outcome);
-        }
-        outcome
-    }
-}
-
-fn verdict(outcome: &leak::Outcome) -> Result<(), Vec<Diagnostic>> {
-    let leaks = outcome.diagnostics();
-    if leaks.is_empty() { Ok(()) } else { Err(leaks) }
 }
 
 #[cfg(test)]

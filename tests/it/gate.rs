@@ -460,5 +460,18 @@ fn the_program_out_of_reach_of_a_mirror() {
         said.contains("gate, not run: installing every package of trixie on amd64: there are no package lists"),
         "{said}"
     );
+    assert!(said.contains(" checks of apt, its solver, gpgv and sqv held in "), "{said}");
     assert_eq!(fleet.generation(), Some("generations/1".into()));
+
+    // It does not claim what was not there to ask.
+    let programs = fleet.directory.path().join("programs");
+    fs::create_dir(&programs).unwrap();
+    for program in fs::read_dir("/usr/bin").unwrap().flatten().filter(|program| program.file_name() != "sqv") {
+        std::os::unix::fs::symlink(program.path(), programs.join(program.file_name())).unwrap();
+    }
+    let mut debrole = Command::new(env!("CARGO_BIN_EXE_debrole"));
+    let arguments = ["build", "--refresh", "--archive-cache", fleet.cache.to_str().unwrap()];
+    let output = debrole.arg("-C").arg(fleet.directory.path()).args(arguments).env("PATH", programs).run().unwrap();
+    let said = output.stdout_text();
+    assert!(said.contains(" checks of apt, its solver and gpgv held in "), "{said}{}", output.stderr_text());
 }

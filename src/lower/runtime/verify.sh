@@ -53,6 +53,7 @@ verify() {
                 : "$kind"
             done <"$state/units"
         fi
+        awk '$1 == "crowd" { print "foreign\t" $3 "\t" $2 "\tnone\t" $4 " files" }' "$w/desired" | sort
         # Their names, which can have tabs, stand last.
         awk '{ pkg = $1; sub(/^[^ ]* /, ""); print "foreign\t\t" pkg "\t\t" $0 }' "$w/blanks" | sort
         [ -z "$lost" ] || finding missing "$state/applied" @PREFIX@-runtime

@@ -54,7 +54,7 @@ impl Site {
     /// A booted machine with its host key and its own package.
     fn boot(&self, release: Release, name: &str, number: u8) -> Machine {
         let lab: &Arc<Lab> = &self.fleet.lab;
-        let tree = Tree::new(release).with_debian().join(lab);
+        let tree = Tree::furnished(release).with_debian().join(lab);
         tree.name(name, &NAMES);
         self.host_key(&tree, name);
         let machine = Machine::boot(lab, tree, number);

@@ -87,7 +87,7 @@ impl People {
     /// The machine booted and joined, with its host key.
     fn boot(&self, name: &str) -> Machine {
         let (release, number) = if name == "web" { (Release::Bookworm, 11) } else { (Release::Trixie, 12) };
-        let tree = self.fleet.machine_tree(release, &format!("{name}1.example.org"));
+        let tree = self.fleet.furnished_tree(release, &format!("{name}1.example.org"));
         self.give_host_key(&tree, name);
         let hosts = tree.read("/etc/hosts");
         tree.write("/etc/hosts", format!("{hosts}{WEB} web1.example.org\n{DB} db1.example.org\n"));

@@ -54,7 +54,7 @@ fn on(fleet: &Fleet, host: &str, release: Release) {
 fn base_lets_in_by_key_only(release: Release) {
     let fleet = Fleet::published();
     let client = client(&fleet);
-    let machine = fleet.boot(release, "machine.example.org", 10);
+    let machine = fleet.boot_tree(fleet.machine_tree(release, "machine.example.org"), 10);
     machine.apt("install pg-role-base");
     machine.no_marks();
     machine.tree().write("/root/.ssh/authorized_keys", client.read("/root/key.pub"));

@@ -170,14 +170,28 @@ impl Fleet {
 
     /// A tree of this release in the fleet's network, with Debian's packages at hand and a name.
     pub fn machine_tree(&self, release: Release, fqdn: &str) -> Tree {
-        let tree = Tree::new(release).with_debian().join(&self.lab);
+        self.named(Tree::new(release), fqdn)
+    }
+
+    /// The same on which what the role `base` needs of Debian's is installed already.
+    pub fn furnished_tree(&self, release: Release, fqdn: &str) -> Tree {
+        self.named(Tree::furnished(release), fqdn)
+    }
+
+    fn named(&self, tree: Tree, fqdn: &str) -> Tree {
+        let tree = tree.with_debian().join(&self.lab);
         tree.name(fqdn, &[("192.0.2.1", "apt.example.org")]);
         tree
     }
 
-    /// The same, booted at 192.0.2.`number`, and joined.
+    /// That one, booted at 192.0.2.`number`, and joined.
     pub fn boot(&self, release: Release, fqdn: &str, number: u8) -> Machine {
-        let machine = Machine::boot(&self.lab, self.machine_tree(release, fqdn), number);
+        self.boot_tree(self.furnished_tree(release, fqdn), number)
+    }
+
+    /// A tree of this fleet's, booted at 192.0.2.`number`, and joined.
+    pub fn boot_tree(&self, tree: Tree, number: u8) -> Machine {
+        let machine = Machine::boot(&self.lab, tree, number);
         self.join(&machine, machine.tree());
         machine
     }

@@ -76,7 +76,7 @@ impl Watched {
 
     /// Boots a machine of the tree, which has its host key from the beginning, and installs its package.
     pub fn machine(&self, release: Release, fqdn: &str, number: u8) -> Machine {
-        let tree = self.fleet.machine_tree(release, fqdn);
+        let tree = self.fleet.furnished_tree(release, fqdn);
         let hosts = tree.read("/etc/hosts");
         tree.write("/etc/hosts", format!("{hosts}192.0.2.60 {BACKUP}\n"));
         let private = std::fs::read(self.keys.path().join(fqdn)).expect("a key");

@@ -19,7 +19,7 @@ fn sshd_sudo_and_ssh_hear_of_the_fleets_people(release: Release) {
         return;
     }
     let fleet = Fleet::published();
-    let machine = fleet.machine_tree(release, "machine.example.org");
+    let machine = fleet.furnished_tree(release, "machine.example.org");
     machine.services(Services::Denied);
     fleet.join(&machine, &machine);
     machine.apt("install pg-role-base");

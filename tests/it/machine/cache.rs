@@ -76,6 +76,18 @@ fn tree(release: Release, include: &str) -> PathBuf {
     .join("root")
 }
 
+/// A base tree with these packages in it, which `make` has installed in the directory that it is given: its name.
+pub fn furnished_tree(release: Release, packages: &BTreeSet<String>, make: impl FnOnce(&Path)) -> PathBuf {
+    let parts = [BASE, TIDY].into_iter().chain(packages.iter().map(String::as_str));
+    once(&format!("tree-{}-{}-{}", release.codename(), month(), digest(parts)), |new| {
+        let root = new.join("root");
+        std::fs::create_dir(&root).expect("the cache is writable");
+        make(&root);
+        sh(&format!("set -e; cd '{}'; {TIDY}", root.display()), LONG);
+    })
+    .join("root")
+}
+
 /// What makes the new tree nobody's in particular, and quick to install into (no fsync a file).
 const TIDY: &str = "
 rm -f etc/ssh/ssh_host_* etc/resolv.conf etc/hostname etc/apt/sources.list etc/apt/sources.list.d/*

@@ -44,6 +44,13 @@ pub fn installations(release: Release) -> Vec<BTreeSet<String>> {
     sets.into_iter().collect()
 }
 
+/// What the example fleet's role `base` brings of Debian's to a machine that is not watched.
+pub fn base(release: Release) -> BTreeSet<String> {
+    let mut packages = role_packages(&example_fleet(), release).remove("base").expect("the example fleet's first role");
+    packages.retain(|package| !AGENT.split(' ').any(|agents| agents == package));
+    packages
+}
+
 /// The Debian packages that each role of the tree asks for (the first of alternatives), with those of the roles that
 /// it includes.
 pub fn role_packages(tree: &Path, release: Release) -> BTreeMap<String, BTreeSet<String>> {

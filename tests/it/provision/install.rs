@@ -1,7 +1,7 @@
 //! A machine's own tree.
 
 use super::fleet::{FLEET, HOST, Heard, WORD, base_of, identity, machine};
-use crate::machine::{Need, cache_directory, skip};
+use crate::machine::{Need, Scratch, skip};
 use debrole::provision::install::{InstallError, install};
 use debrole::provision::{FileSystem, Firmware, Repository};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -22,7 +22,7 @@ fn a_tree_is_its_machines_alone_and_has_its_package() {
     }
     let machine = machine(Firmware::Bios, ROOT);
     let base = base_of(&machine);
-    let directory = tempfile::Builder::new().prefix("made-").tempdir_in(cache_directory()).unwrap();
+    let directory = Scratch::new();
     let into = directory.path().join("tree");
     // What a killed run left.
     std::fs::create_dir_all(directory.path().join("tree.new/etc")).unwrap();

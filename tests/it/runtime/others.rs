@@ -262,6 +262,11 @@ fn foreign_files_leave_an_exclusive_directory_and_come_back() {
         host.mark("pg-role-web").starts_with("/etc/app: holds 1001 files that no package has: more than 1000 are not")
     );
     assert_eq!(host.ok("find /etc/app ! -type d | wc -l"), "1003\n");
+    let verified = host.run("pg-runtime verify");
+    assert_eq!(
+        (verified.status, verified.stdout.as_str()),
+        (1, "foreign: /etc/app (pg-role-web): is 1001 files, was none\n")
+    );
     host.ok(
         "cd /etc/app; seq 1000 | xargs rm; pg-runtime apply; rm /var/lib/pg/originals/etc/app/1001~; : >/root/calls",
     );

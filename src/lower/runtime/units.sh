@@ -131,6 +131,8 @@ undo_unit() { # UNIT STATE BEFORE ACTIVE
     unit_state "$1"
     case $2.$unit_is.$4 in
     *.not-found.* | *.masked.*) ;;
+    # What was enabled is to run: it may be that its package had not come to start it yet (some do in a trigger).
+    enabled.enabled*.inactive) ;;
     enabled.*.inactive | enabled.disabled.-) stop_unit "$1" ;;
     disabled.*.active | disabled.enabled*.- | masked.*.active | masked.enabled*.-) start_unit "$1" ;;
     esac

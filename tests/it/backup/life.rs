@@ -70,6 +70,8 @@ impl Site {
         tree.write("/etc/ssh/ssh_host_ed25519_key", self.private(name));
         let mode = std::fs::Permissions::from_mode(0o600);
         std::fs::set_permissions(tree.path("/etc/ssh/ssh_host_ed25519_key"), mode).expect("it is there");
+        // The other half of the one that it came with.
+        std::fs::remove_file(tree.path("/etc/ssh/ssh_host_ed25519_key.pub")).expect("it is there");
     }
 }
 

@@ -208,6 +208,21 @@ fn the_state_of_debians_units_is_set_kept_and_given_back() {
     assert_eq!(host.files(), before);
 }
 
+/// As trixie's postfix, which is started by a trigger of its own package: whichever trigger comes first in the run.
+#[test]
+fn a_unit_that_its_package_had_not_started_yet_runs_on_when_the_role_goes() {
+    if skip("dpkg", &[Need::Trees]) {
+        return;
+    }
+    let host = machine();
+    daemon(&host, "late");
+    host.ok("rm /root/active/late.service");
+    host.dpkg("-i", &[&role("x", "20260101.1").line("unit late.service enabled").make(&host)]);
+    assert_eq!(host.calls(), ["start late.service"]);
+    host.dpkg("-P", &["pg-role-x"]);
+    assert_eq!((host.calls(), enabled(&host, "late.service")), (Vec::new(), "enabled".to_owned()));
+}
+
 #[test]
 fn a_unit_that_is_not_there_is_a_mark_and_comes_later() {
     if skip("dpkg", &[Need::Trees]) {

@@ -469,7 +469,7 @@ fn the_program_out_of_reach_of_a_mirror() {
     for program in fs::read_dir("/usr/bin").unwrap().flatten().filter(|program| program.file_name() != "sqv") {
         std::os::unix::fs::symlink(program.path(), programs.join(program.file_name())).unwrap();
     }
-    let mut debrole = Command::new(env!("CARGO_BIN_EXE_debrole"));
+    let debrole = Command::new(env!("CARGO_BIN_EXE_debrole"));
     let arguments = ["build", "--refresh", "--archive-cache", fleet.cache.to_str().unwrap()];
     let output = debrole.arg("-C").arg(fleet.directory.path()).args(arguments).env("PATH", programs).run().unwrap();
     let said = output.stdout_text();

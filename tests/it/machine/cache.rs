@@ -63,25 +63,29 @@ pub fn client_tree() -> PathBuf {
 }
 
 fn tree(release: Release, include: &str) -> PathBuf {
-    let key = format!("tree-{}-{}-{}", release.codename(), month(), digest([include, TIDY]));
-    once(&key, |new| {
-        let sources = new.join("sources.list");
+    tidy_tree(release, [include], |root| {
+        let sources = root.with_file_name("sources.list");
         std::fs::write(&sources, debian_sources(release).join("\n") + "\n").expect("the cache is writable");
         let mut mmdebstrap = Command::new("mmdebstrap");
         mmdebstrap.args(["--variant=minbase", "--quiet", &format!("--include={include}"), release.codename()]);
-        mmdebstrap.arg(new.join("root")).arg(&sources);
+        mmdebstrap.arg(root).arg(&sources);
         run(&mut mmdebstrap, None, LONG).ok(&format!("mmdebstrap {}", release.codename()));
-        sh(&format!("set -e; cd '{}'; {TIDY}", new.join("root").display()), LONG);
     })
-    .join("root")
 }
 
-/// A base tree with these packages in it, which `make` has installed in the directory that it is given: its name.
-pub fn furnished_tree(release: Release, packages: &BTreeSet<String>, make: impl FnOnce(&Path)) -> PathBuf {
-    let parts = [BASE, TIDY].into_iter().chain(packages.iter().map(String::as_str));
-    once(&format!("tree-{}-{}-{}", release.codename(), month(), digest(parts)), |new| {
+/// A base tree with these packages of a pool in it, which `make` has installed in the directory that it is given: its name.
+pub fn furnished_tree(release: Release, pool: &Path, packages: &BTreeSet<String>, make: impl FnOnce(&Path)) -> PathBuf {
+    let pool = pool.file_name().and_then(|name| name.to_str()).expect("a name of ours");
+    tidy_tree(release, [BASE, pool].into_iter().chain(packages.iter().map(String::as_str)), |root| {
+        std::fs::create_dir(root).expect("the cache is writable");
+        make(root);
+    })
+}
+
+/// The tree that `make` puts into the directory of this name, made nobody's. `of`: what tells it from others.
+fn tidy_tree<'a>(release: Release, of: impl IntoIterator<Item = &'a str>, make: impl FnOnce(&Path)) -> PathBuf {
+    once(&format!("tree-{}-{}-{}", release.codename(), month(), digest(of.into_iter().chain([TIDY]))), |new| {
         let root = new.join("root");
-        std::fs::create_dir(&root).expect("the cache is writable");
         make(&root);
         sh(&format!("set -e; cd '{}'; {TIDY}", root.display()), LONG);
     })

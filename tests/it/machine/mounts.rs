@@ -13,7 +13,7 @@ use std::time::Duration;
 /// compiler beside them.
 const PLENTY: u64 = 10 << 30;
 
-/// What one tree can have written to it in memory. (The largest, a machine that goes from bookworm to trixie, has 2 GB.)
+/// What one tree can have written to it in memory: a machine that goes from bookworm to trixie gets along with it.
 const MOST_WRITTEN: &str = "6g";
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -41,8 +41,8 @@ impl Scratch {
         &self.path
     }
     /// `source` as an overlay at `<scratch>/root`, or a plain copy of it where overlays can't be had. What is written
-    /// to it is kept in memory while there is plenty: half of the processors' time went to the disk's file system, most
-    /// of it for installing packages into trees that are thrown away a minute later.
+    /// to it is kept in memory while there is plenty: of the control machines' 277 s that spared 47, a third of the
+    /// kernel's time.
     pub fn copy_of(&self, source: &Path) -> PathBuf {
         let [root, written] = ["root", "written"].map(|directory| {
             let path = self.path.join(directory);

@@ -42,8 +42,7 @@ pub struct Tree {
     lab: Option<Arc<Lab>>,
 }
 
-/// What is in /dev of each tree: made once, since one program that copies it all is a tenth of the time that one for each
-/// node takes, and there are thousands of commands.
+/// What is in /dev of each tree. It is made once and copied by one program: there are thousands of commands.
 const DEVICES: &str = r#"
 set -e
 cp -a /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty .
@@ -52,6 +51,12 @@ chmod 1777 shm
 ln -s pts/ptmx ptmx
 ln -s /proc/self/fd fd
 "#;
+
+static MADE_DEVICES: LazyLock<Scratch> = LazyLock::new(|| {
+    let scratch = Scratch::new();
+    sh(&format!("cd '{}'; {DEVICES}", scratch.path().display()), Duration::from_secs(10));
+    scratch
+});
 
 /// In namespaces of its own: what is mounted or started here is gone when the command ends.
 const CHROOT: &str = r#"
@@ -91,9 +96,10 @@ impl Tree {
     /// something else, since it takes a processor seven seconds. Its only SSH host key is a new Ed25519 one.
     pub fn furnished(release: Release) -> Tree {
         let packages = packages::base(release);
-        let base = cache::furnished_tree(release, &packages, |root| {
-            let names = packages.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
+        let pool = cache::pool(release, &packages::installations(release));
+        let base = cache::furnished_tree(release, &pool, &packages, |root| {
             let tree = Tree::new(release).with_debian();
+            let names = packages.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
             tree.services(Services::Denied);
             tree.ok(&format!("apt-get -y install {names} && apt-mark auto {names} && apt-get clean"));
             tree.services(Services::Allowed);
@@ -240,12 +246,7 @@ impl Tree {
         if self.lab.is_none() {
             command.arg("--net");
         }
-        static MADE: LazyLock<Scratch> = LazyLock::new(|| {
-            let scratch = Scratch::new();
-            sh(&format!("cd '{}'; {DEVICES}", scratch.path().display()), Duration::from_secs(10));
-            scratch
-        });
-        command.args(["sh", "-c", CHROOT, "sh"]).arg(&self.root).arg(MADE.path());
+        command.args(["sh", "-c", CHROOT, "sh"]).arg(&self.root).arg(MADE_DEVICES.path());
         command.arg(self.pool.as_deref().unwrap_or(Path::new(""))).arg(text).args(ENVIRONMENT);
         run(&mut command, input, LIMIT)
     }
